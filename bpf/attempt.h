@@ -1,0 +1,76 @@
+/* TCP connects whose outcome is open: written down when the caller asks, completed when the answer comes. */
+#ifndef IPTRACKD_BPF_ATTEMPT_H
+#define IPTRACKD_BPF_ATTEMPT_H
+
+#include "call.h"
+#include "scratch.h"
+#include "socket.h"
+#include "task.h"
+#include "use.h"
+
+static __always_inline long attempt__remember(const struct sock *sk, const struct scratch *scratch) {
+  __u64 key = (__u64)sk;
+
+  if (scratch->used <= ATTEMPT_DATA_SHORT) return bpf_map_update_elem(&attempts, &key, &scratch->event, BPF_ANY);
+  return bpf_map_update_elem(&long_attempts, &key, &scratch->event, BPF_ANY);
+}
+
+/* The caller's identity is complete, the remote address is known, the local port is not chosen yet. */
+static __always_inline void attempt__begin(struct sock *sk) {
+  struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_CONNECT);
+  struct call *call = call__current();
+
+  if (!scratch) return;
+  scratch->event.began_ns = call ? call->began_ns : scratch->event.boot_ns;
+  scratch->event.flags |= IPTRACKD_FLAG_BEGAN;
+  event__fill_protocol(&scratch->event, sk);
+  event__fill_remote(&scratch->event, sk);
+  event__fill_task(scratch);
+  if (call) call->attempted = 1;
+  if (attempt__remember(sk, scratch)) {
+    scratch__submit(scratch); /* better a row without an outcome than none */
+  } else {
+    scratch__give_back(scratch);
+  }
+}
+
+static __always_inline struct iptrackd_event *attempt__find(const struct sock *sk) {
+  __u64 key = (__u64)sk;
+  struct attempt *attempt = bpf_map_lookup_elem(&attempts, &key);
+
+  if (attempt) return &attempt->event;
+  return bpf_map_lookup_elem(&long_attempts, &key);
+}
+
+static __always_inline void attempt__complete(struct iptrackd_event *event, struct sock *sk, __s32 result) {
+  event->boot_ns = bpf_ktime_get_boot_ns();
+  event->result = result;
+  event->flags |= IPTRACKD_FLAG_RESULT;
+  event__fill_local(event, sk);
+  if (result == 0) socket__use(sk, event, event->began_ns, SOCKET_STREAM | SOCKET_ACTIVE);
+}
+
+/* The outcome of the attempt on SK, if there is one. The socket's lock makes us the only ones at work on it. */
+static __noinline int attempt__end(struct sock *sk, __s32 result) {
+  __u64 key = (__u64)sk;
+  struct attempt *attempt = bpf_map_lookup_elem(&attempts, &key);
+  struct long_attempt *long_attempt;
+  __u32 size;
+
+  if (attempt) {
+    attempt__complete(&attempt->event, sk, result);
+    size = attempt->event.exe_size + attempt->event.cgroup_size;
+    if (size <= ATTEMPT_DATA_SHORT) event__submit(&attempt->event, sizeof(attempt->event) + size);
+    bpf_map_delete_elem(&attempts, &key);
+    return 1;
+  }
+  long_attempt = bpf_map_lookup_elem(&long_attempts, &key);
+  if (!long_attempt) return 0;
+  attempt__complete(&long_attempt->event, sk, result);
+  size = long_attempt->event.exe_size + long_attempt->event.cgroup_size;
+  if (size <= ATTEMPT_DATA_LONG) event__submit(&long_attempt->event, sizeof(long_attempt->event) + size);
+  bpf_map_delete_elem(&long_attempts, &key);
+  return 1;
+}
+
+#endif

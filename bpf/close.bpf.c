@@ -1,0 +1,69 @@
+/* The last close of a socket that was connected, accepted or bound.
+ *
+ * Why this hook: cgroup/sock_release runs when the socket itself goes, once, whoever held the last descriptor and
+ * however it went: close, exit, SIGKILL, dup2, a passed descriptor. Its context shows no ports, but the socket is in
+ * our table, and its counters can be read. */
+#include "scratch.h"
+#include "socket.h"
+#include "task.h"
+#include "use.h"
+
+/* Payload each way. The stream's sequence numbers count SYN and FIN as a byte each; what is not yet acknowledged was
+ * sent all the same; write_seq - snd_una is right across the wrap, and the 64-bit counters do not wrap. */
+static __always_inline void event__fill_bytes(struct iptrackd_event *event, struct sock *sk,
+                                              const struct used_socket *socket) {
+  struct tcp_sock *tcp = (struct tcp_sock *)sk;
+  unsigned long sock_flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
+  __u32 unacknowledged = BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una);
+  __u64 sent = BPF_CORE_READ(tcp, bytes_acked) + unacknowledged;
+  __u64 received = BPF_CORE_READ(tcp, bytes_received);
+
+  if ((socket->flags & SOCKET_ACTIVE) && sent) sent--; /* our SYN; a listener's is not counted */
+  if ((socket->flags & SOCKET_FIN_SENT) && sent) sent--;
+  if ((sock_flags & (1UL << SOCK_DONE)) && received) received--; /* the peer's FIN */
+  event->bytes_sent = sent;
+  event->bytes_received = received;
+  event->flags |= IPTRACKD_FLAG_BYTES;
+}
+
+static __always_inline void event__fill_use(struct iptrackd_event *event, const struct used_socket *socket) {
+  event->began_ns = socket->began_ns;
+  event->opener = socket->opener;
+  event->protocol = socket->protocol;
+  event->family = socket->family;
+  event->local_port = socket->local_port;
+  event->remote_port = socket->remote_port;
+  __builtin_memcpy(event->local, socket->local, sizeof(event->local));
+  __builtin_memcpy(event->remote, socket->remote, sizeof(event->remote));
+  event->flags |= IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_BEGAN | IPTRACKD_FLAG_OPENER | IPTRACKD_FLAG_LOCAL;
+  if (socket->flags & SOCKET_REMOTE) event->flags |= IPTRACKD_FLAG_REMOTE;
+}
+
+static __noinline void close__report(struct sock *sk, const struct used_socket *socket) {
+  struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_CLOSE);
+
+  if (!scratch) return;
+  event__fill_use(&scratch->event, socket);
+  if (socket->flags & SOCKET_STREAM) event__fill_bytes(&scratch->event, sk, socket);
+  event__fill_task(scratch);
+  scratch__submit(scratch);
+}
+
+SEC("cgroup/sock_release")
+int socket_release(struct bpf_sock *context) {
+  /* The context is the struct sock; the address serves as key, and is read through only as the table gives it back. */
+  __u64 key = (__u64)context;
+  struct used_socket *known = bpf_map_lookup_elem(&sockets, &key);
+  struct used_socket socket;
+
+  if (!known) return ALLOW;
+  socket = *known;
+  bpf_map_delete_elem(&sockets, &key);
+  if (socket.flags & SOCKET_PENDING) {
+    event__count(IPTRACKD_KIND_ACCEPT, IPTRACKD_CAUSE_UNSEEN);
+    event__count(IPTRACKD_KIND_CLOSE, IPTRACKD_CAUSE_UNSEEN);
+  } else if (socket.protocol == IPPROTO_UDP ? want_udp_close : want_tcp_close) {
+    close__report((struct sock *)key, &socket);
+  }
+  return ALLOW;
+}

@@ -1,0 +1,37 @@
+/* Counting and handing over. Every path that ends an event goes through here, so that the books balance. */
+#ifndef IPTRACKD_BPF_EMIT_H
+#define IPTRACKD_BPF_EMIT_H
+
+#include "maps.h"
+
+static __always_inline void event__count(__u32 kind, __u32 cause) {
+  __u32 key = kind * IPTRACKD_CAUSE_COUNT + cause;
+  __u64 *counter = bpf_map_lookup_elem(&counters, &key);
+
+  /* Atomic although it is per CPU: programs are preempted by softirqs and by each other. */
+  if (counter) __sync_fetch_and_add(counter, 1);
+}
+
+/* A wake-up for each event would cost more than all the rest; the reader drains on a timer. Only when it said that it
+ * goes to sleep does the next event wake it. Two CPUs may both do so: harmless. */
+static __always_inline __u64 ring__wakeup(void) {
+  if (!reader_asleep) return BPF_RB_NO_WAKEUP;
+  reader_asleep = 0;
+  return BPF_RB_FORCE_WAKEUP;
+}
+
+/* SIZE is that of the whole record and at most the size of the area that EVENT stands in. */
+static __always_inline void event__submit(struct iptrackd_event *event, __u32 size) {
+  __u32 kind = event->kind;
+  long error;
+
+  if (kind == IPTRACKD_KIND_EXEC) {
+    error = bpf_ringbuf_output(&exec_ring, event, size, ring__wakeup());
+  } else {
+    error = bpf_ringbuf_output(&network_ring, event, size, ring__wakeup());
+  }
+  if (kind >= IPTRACKD_KIND_COUNT) return;
+  event__count(kind, error ? IPTRACKD_CAUSE_RING_FULL : IPTRACKD_CAUSE_SUBMITTED);
+}
+
+#endif

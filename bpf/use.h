@@ -1,0 +1,48 @@
+/* The use of a socket: from the first connect, accept or bind to the release; see struct used_socket. */
+#ifndef IPTRACKD_BPF_USE_H
+#define IPTRACKD_BPF_USE_H
+
+#include "emit.h"
+
+static __always_inline struct used_socket *socket__find(const struct sock *sk) {
+  __u64 key = (__u64)sk;
+
+  return bpf_map_lookup_elem(&sockets, &key);
+}
+
+static __always_inline void socket__forget(const struct sock *sk) {
+  __u64 key = (__u64)sk;
+
+  bpf_map_delete_elem(&sockets, &key);
+}
+
+/* Takes the addresses of EVENT, a connect, accept or bind that succeeded, for the close to come, and makes EVENT the
+ * beginning of the use unless one stands there already. */
+static __noinline void socket__use(const struct sock *sk, const struct iptrackd_event *event, __u64 began_ns,
+                                   __u32 flags) {
+  struct used_socket *known = socket__find(sk);
+  struct used_socket socket = {
+      .began_ns = began_ns,
+      .opener = event->tgid,
+      .flags = flags,
+      .local_port = event->local_port,
+      .remote_port = event->remote_port,
+      .protocol = event->protocol,
+      .family = event->family,
+  };
+  __u64 key = (__u64)sk;
+
+  if (event->flags & IPTRACKD_FLAG_REMOTE) socket.flags |= SOCKET_REMOTE;
+  if (known && !(known->flags & SOCKET_PENDING)) {
+    socket.began_ns = known->began_ns;
+    socket.opener = known->opener;
+    socket.flags |= known->flags & SOCKET_FIN_SENT;
+  }
+  __builtin_memcpy(socket.local, event->local, sizeof(socket.local));
+  __builtin_memcpy(socket.remote, event->remote, sizeof(socket.remote));
+  if (bpf_map_update_elem(&sockets, &key, &socket, BPF_ANY)) {
+    event__count(IPTRACKD_KIND_CLOSE, IPTRACKD_CAUSE_MAP_FULL);
+  }
+}
+
+#endif

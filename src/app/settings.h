@@ -1,0 +1,40 @@
+// From the one Config to what each room wants to know. Rooms do not know the configuration; app does.
+#ifndef IPTRACKD_APP_SETTINGS_H
+#define IPTRACKD_APP_SETTINGS_H
+
+#include <memory>
+
+#include "app/verbs.h"
+#include "config/config.h"
+#include "core/pool.h"
+#include "core/result.h"
+#include "loader/redactor.h"
+#include "loader/ring_reader.h"
+#include "loader/tracer.h"
+#include "pam/fifo_reader.h"
+#include "sink/postgresql.h"
+#include "sink/sink.h"
+#include "sink/writer.h"
+
+namespace iptrackd::app {
+
+enum class Missing { is_error, means_defaults };
+
+// MISSING: what it means when no file was named on the command line and the default one does not exist.
+[[nodiscard]] Result<config::Config> load_config(const ConfigFile &file, Missing missing = Missing::is_error);
+
+[[nodiscard]] loader::TracerOptions tracer_options(const config::Config &config);
+[[nodiscard]] loader::RingReaderOptions ring_reader_options(const config::Config &config);
+[[nodiscard]] Result<loader::Redactor> make_redactor(const config::Config &config);
+[[nodiscard]] pam::FifoReader::Options fifo_options(const config::Config &config);
+[[nodiscard]] Pool::Options pool_options(const config::Config &config);
+[[nodiscard]] sink::Writer::Options writer_options(const config::Config &config);
+[[nodiscard]] sink::PostgresqlOptions postgresql_options(const config::Config &config);
+[[nodiscard]] Result<std::unique_ptr<sink::Sink>> make_sink(const config::Config &config);
+
+// Settings of the file that this version reads but does not act on: one sentence each, for check and run to warn of.
+[[nodiscard]] std::vector<std::string> without_effect(const config::Config &config);
+
+}  // namespace iptrackd::app
+
+#endif

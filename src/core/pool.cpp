@@ -1,0 +1,127 @@
+#include "core/pool.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace iptrackd {
+namespace {
+
+constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+
+}  // namespace
+
+void ReturnToPool::operator()(Event *event) const noexcept {
+  if (pool != nullptr) pool->release(event);
+}
+
+Pool::Pool(Options options) : options_{std::move(options)} {
+  const std::scoped_lock lock{mutex_};
+  while (allocated_ < options_.min && grow()) {
+  }
+}
+
+Pool::~Pool() = default;
+
+// With the lock held. False when a bound forbids it.
+bool Pool::grow() {
+  std::size_t records = std::max<std::size_t>(options_.delta, 1);
+  if (options_.max != 0) {
+    if (allocated_ >= options_.max) return false;
+    records = std::min(records, options_.max - allocated_);
+  }
+  const std::size_t bytes = records * sizeof(Event);
+  if (allocated_ > 0 && bytes_ + bytes > options_.max_bytes) return false;
+  auto block = std::make_unique<Event[]>(records);
+  free_.reserve(allocated_ + records);  // release() must not have to allocate
+  for (std::size_t i = 0; i < records; ++i) free_.push_back(&block[i]);
+  blocks_.push_back(std::move(block));
+  allocated_ += records;
+  bytes_ += bytes;
+  return true;
+}
+
+EventPtr Pool::acquire(std::stop_token stop) {
+  std::unique_lock lock{mutex_};
+  auto wait = options_.push_wait.min;
+  std::chrono::seconds waited{0};
+  for (std::uint32_t attempt = 0; free_.empty() && !grow(); ++attempt) {
+    if (stop.stop_requested()) return nullptr;
+    ++waits_;
+    const bool freed = free_slot_.wait_for(lock, stop, wait, [this] { return !free_.empty(); });
+    if (freed || stop.stop_requested()) continue;
+    waited += wait;
+    if (attempt + 1 >= options_.push_wait.grow_threshold) {
+      wait = std::min(wait + options_.push_wait.delta, options_.push_wait.max);
+    }
+    if (options_.on_full) {
+      lock.unlock();
+      options_.on_full(waited);
+      lock.lock();
+    }
+  }
+  Event *event = free_.back();
+  free_.pop_back();
+  return EventPtr{event, ReturnToPool{this}};
+}
+
+void Pool::submit(Source, EventPtr event) {
+  const auto later = [](const Waiting &a, const Waiting &b) {
+    return std::pair{a.boot_ns, a.arrival} > std::pair{b.boot_ns, b.arrival};
+  };
+  const std::scoped_lock lock{mutex_};
+  bytes_ += event->footprint() - sizeof(Event);
+  waiting_.push_back({event->boot_ns, arrivals_++, event.get()});
+  (void)event.release();  // the heap has it now; NOLINT(bugprone-unused-return-value)
+  std::push_heap(waiting_.begin(), waiting_.end(), later);
+}
+
+void Pool::advance(Source source, std::uint64_t boot_ns) {
+  {
+    const std::scoped_lock lock{mutex_};
+    auto &advanced = advanced_.at(static_cast<std::size_t>(source));
+    if (boot_ns <= advanced) return;
+    advanced = boot_ns;
+  }
+  ready_.notify_one();
+}
+
+void Pool::finish(Source source) { advance(source, never); }
+
+std::uint64_t Pool::frontier() const noexcept { return *std::min_element(advanced_.begin(), advanced_.end()); }
+
+bool Pool::take(std::vector<EventPtr> &out, std::size_t max, std::chrono::milliseconds linger) {
+  const auto later = [](const Waiting &a, const Waiting &b) {
+    return std::pair{a.boot_ns, a.arrival} > std::pair{b.boot_ns, b.arrival};
+  };
+  std::unique_lock lock{mutex_};
+  const auto final_event = [this] { return !waiting_.empty() && waiting_.front().boot_ns < frontier(); };
+  ready_.wait_for(lock, linger, [&] { return final_event() || frontier() == never; });
+  for (std::size_t taken = 0; taken < max && final_event(); ++taken) {
+    std::pop_heap(waiting_.begin(), waiting_.end(), later);
+    Event *event = waiting_.back().event;
+    waiting_.pop_back();
+    // The time itself, in ns since boot: it goes on rising when the daemon is restarted, without being stored.
+    last_seq_ = std::max(last_seq_ + 1, event->boot_ns);
+    event->seq = last_seq_;
+    out.push_back(EventPtr{event, ReturnToPool{this}});
+  }
+  return frontier() != never || !waiting_.empty();
+}
+
+void Pool::release(Event *event) noexcept {
+  const std::size_t held = event->footprint() - sizeof(Event);
+  event->reset();
+  {
+    const std::scoped_lock lock{mutex_};
+    bytes_ -= std::min(held, bytes_);
+    free_.push_back(event);
+  }
+  free_slot_.notify_one();
+}
+
+Pool::Usage Pool::usage() const {
+  const std::scoped_lock lock{mutex_};
+  return {allocated_, allocated_ - free_.size(), bytes_, waits_};
+}
+
+}  // namespace iptrackd

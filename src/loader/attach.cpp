@@ -1,0 +1,94 @@
+#include "loader/attach.h"
+
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+
+#include "core/fd.h"
+#include "loader/kernel_mounts.h"
+#include "loader/libbpf_log.h"
+
+namespace iptrackd::loader {
+namespace {
+
+// The file systems that some hooks hang on; each may be missing for its own reason.
+struct Roots {
+  Result<Fd> cgroup = open_kernel_file_system("cgroup2");
+  Result<Fd> tracefs = open_kernel_file_system("tracefs");
+};
+
+Result<std::uint64_t> tracepoint_id(const Fd &tracefs, std::string_view category_and_name) {
+  const std::string path = "events/" + std::string{category_and_name} + "/id";
+  const Fd file{openat(tracefs.get(), path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!file) return fail_errno("tracefs has no " + path);
+  std::array<char, 32> text{};
+  const auto size = read(file.get(), text.data(), text.size());
+  std::uint64_t id = 0;
+  if (size <= 0 || std::from_chars(text.data(), text.data() + size, id).ec != std::errc{}) {
+    return fail(Fault::environment, "tracefs shows no number in " + path);
+  }
+  return id;
+}
+
+Result<Link> checked(bpf_link *link) {
+  if (link == nullptr) return fail_errno(libbpf_log_take());
+  return Link{link};
+}
+
+// libbpf would look for a mounted tracefs; ours is not mounted anywhere.
+Result<Link> attach_tracepoint(const bpf_program &program, const Result<Fd> &tracefs, std::string_view name) {
+  if (!tracefs) return tl::unexpected{tracefs.error()};
+  const auto id = tracepoint_id(*tracefs, name);
+  if (!id) return tl::unexpected{id.error()};
+  perf_event_attr attributes{};
+  attributes.type = PERF_TYPE_TRACEPOINT;
+  attributes.size = sizeof(attributes);
+  attributes.config = *id;
+  // One event on CPU 0 serves all CPUs: a BPF program of a tracepoint runs wherever it is hit.
+  Fd event{static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC))};
+  if (!event) return fail_errno("perf_event_open");
+  auto link = checked(bpf_program__attach_perf_event(&program, event.get()));
+  if (link) (void)event.release();  // the link owns it now
+  return link;
+}
+
+Result<Link> attach_one(const bpf_program &program, std::string_view section, const Roots &roots) {
+  constexpr std::string_view tracepoint = "tp/";
+  if (section.starts_with("cgroup/")) {
+    if (!roots.cgroup) return tl::unexpected{roots.cgroup.error()};
+    return checked(bpf_program__attach_cgroup(&program, roots.cgroup->get()));
+  }
+  if (section.starts_with(tracepoint)) {
+    return attach_tracepoint(program, roots.tracefs, section.substr(tracepoint.size()));
+  }
+  return checked(bpf_program__attach(&program));
+}
+
+}  // namespace
+
+Result<std::vector<Link>> attach_hooks(bpf_object &object, std::vector<HookStatus> &hooks) {
+  const Roots roots;
+  std::vector<Link> links;
+  for (HookStatus &status : hooks) {
+    if (status.state != HookState::attached) continue;
+    const auto *program = bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
+    auto link = program != nullptr ? attach_one(*program, status.hook->section, roots)
+                                   : fail(Fault::environment, "there is no such program");
+    if (link) {
+      links.push_back(std::move(*link));
+    } else {
+      status.state = HookState::refused;
+      status.reason = link.error().message();
+    }
+  }
+  if (links.empty()) return fail(Fault::environment, "the kernel accepts none of the hooks: " + hooks.front().reason);
+  return links;
+}
+
+}  // namespace iptrackd::loader

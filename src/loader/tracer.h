@@ -1,0 +1,64 @@
+// Tracer: the kernel side, loaded and attached. Its rings and counters are what user space sees of it.
+//
+// Each hook is tried on its own: what this kernel refuses is reported with the kernel's reason, and the others run.
+// Everything is detached and freed with the Tracer.
+#ifndef IPTRACKD_LOADER_TRACER_H
+#define IPTRACKD_LOADER_TRACER_H
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "iptrackd/wire.h"
+#include "loader/hooks.h"
+#include "loader/ring.h"
+
+namespace iptrackd::loader {
+
+// Events since the start by kind and cause, summed over the CPUs (IPTRACKD_KIND_*, IPTRACKD_CAUSE_*).
+using KernelCounters = std::array<std::array<std::uint64_t, IPTRACKD_CAUSE_COUNT>, IPTRACKD_KIND_COUNT>;
+// "ring-full", "no-scratch", …: the word in iptrackd.loss.
+[[nodiscard]] std::string_view cause_name(std::size_t cause) noexcept;
+
+struct TracerOptions {
+  Probes probes;
+  std::uint32_t args_max_bytes = 4096;       // 100 to IPTRACKD_ARGS_MAX
+  std::size_t ring_bytes = 16U << 20;        // of both rings together; a power of two
+  std::set<std::string, std::less<>> sabotage;  // programs to treat as refused: for tests
+};
+
+class Tracer {
+ public:
+  // Loads and attaches what OPTIONS want. Fails (environment) only when nothing can work: no BTF, no privilege, not a
+  // single hook accepted.
+  [[nodiscard]] static Result<std::unique_ptr<Tracer>> start(const TracerOptions &options);
+  ~Tracer();
+  Tracer(const Tracer &) = delete;
+  Tracer &operator=(const Tracer &) = delete;
+
+  [[nodiscard]] const std::vector<HookStatus> &hooks() const noexcept;
+  [[nodiscard]] Ring &exec_ring() noexcept;
+  [[nodiscard]] Ring &network_ring() noexcept;
+  // Thread-safe.
+  [[nodiscard]] KernelCounters counters() const;
+  // No further events; the rings and counters stay.
+  void detach() noexcept;
+
+  // The reader says that it goes to sleep: the next event makes ring_fds() readable.
+  void set_reader_asleep(bool asleep) noexcept;
+  [[nodiscard]] std::array<int, 2> ring_fds() const noexcept;
+
+ private:
+  struct Parts;
+  explicit Tracer(std::unique_ptr<Parts> parts) noexcept;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace iptrackd::loader
+
+#endif
