@@ -47,7 +47,10 @@ EventPtr Pool::acquire(std::stop_token stop) {
   for (std::uint32_t attempt = 0; free_.empty() && !grow(); ++attempt) {
     if (stop.stop_requested()) return nullptr;
     ++waits_;
+    ++starved_;
+    ready_.notify_one();
     const bool freed = free_slot_.wait_for(lock, stop, wait, [this] { return !free_.empty(); });
+    --starved_;
     if (freed || stop.stop_requested()) continue;
     waited += wait;
     if (attempt + 1 >= options_.push_wait.grow_threshold) {
@@ -87,6 +90,13 @@ void Pool::advance(Source source, std::uint64_t boot_ns) {
 
 void Pool::finish(Source source) { advance(source, never); }
 
+// A source that waits for a record cannot give its word, and the records may all be waiting for just that: then order
+// gives way, not progress.
+bool Pool::has_final() const noexcept {
+  if (waiting_.empty()) return false;
+  return waiting_.front().boot_ns < frontier() || (starved_ != 0 && free_.empty());
+}
+
 std::uint64_t Pool::frontier() const noexcept { return *std::min_element(advanced_.begin(), advanced_.end()); }
 
 bool Pool::take(std::vector<EventPtr> &out, std::size_t max, std::chrono::milliseconds linger) {
@@ -94,9 +104,8 @@ bool Pool::take(std::vector<EventPtr> &out, std::size_t max, std::chrono::millis
     return std::pair{a.boot_ns, a.arrival} > std::pair{b.boot_ns, b.arrival};
   };
   std::unique_lock lock{mutex_};
-  const auto final_event = [this] { return !waiting_.empty() && waiting_.front().boot_ns < frontier(); };
-  ready_.wait_for(lock, linger, [&] { return final_event() || frontier() == never; });
-  for (std::size_t taken = 0; taken < max && final_event(); ++taken) {
+  ready_.wait_for(lock, linger, [this] { return has_final() || frontier() == never; });
+  for (std::size_t taken = 0; taken < max && has_final(); ++taken) {
     std::pop_heap(waiting_.begin(), waiting_.end(), later);
     Event *event = waiting_.back().event;
     waiting_.pop_back();

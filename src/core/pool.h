@@ -9,7 +9,8 @@
 // ring buffer, the pipe and the kernel's counters take the pressure, never memory.
 //
 // Order: each source says with advance() up to which instant it has handed in everything. Events older than the
-// slowest source's word are final and leave in the order of their time. A source that has stopped calls finish().
+// slowest source's word are final and leave in the order of their time. A source that has stopped calls finish(). When
+// no record is free, the oldest leave without waiting for that word.
 //
 // All members are thread-safe. The pool must outlive every EventPtr.
 #ifndef IPTRACKD_CORE_POOL_H
@@ -99,6 +100,7 @@ class Pool {
   bool grow();
   void release(Event *event) noexcept;
   [[nodiscard]] std::uint64_t frontier() const noexcept;
+  [[nodiscard]] bool has_final() const noexcept;
 
   const Options options_;
   mutable std::mutex mutex_;
@@ -109,6 +111,7 @@ class Pool {
   std::vector<Event *> free_;
   std::vector<Waiting> waiting_;  // heap, oldest first
   std::array<std::uint64_t, source_count> advanced_{};
+  std::size_t starved_ = 0;  // acquire() calls that wait
   std::size_t allocated_ = 0;
   std::size_t bytes_ = 0;
   std::uint64_t arrivals_ = 0;
