@@ -1,8 +1,8 @@
 /* accept() and accept4(): a connection is handed out. A call that returns without one is no accept.
  *
- * Why this hook: where trampolines are refused nothing in inet_accept can be hooked, so the returned descriptor has to
- * be looked up. Another thread may have closed it and opened another by now; so only a socket that tcp_state.bpf.c saw
- * come out of a listener, and that nobody has accepted yet, is believed. */
+ * Why this hook: where trampolines are refused nothing in inet_accept can be hooked, so the returned
+ * descriptor has to be looked up. Another thread may have closed it and opened another by now; so only a
+ * socket that tcp_state.bpf.c saw come out of a listener, and that nobody has accepted yet, is believed. */
 #include "scratch.h"
 #include "socket.h"
 #include "task.h"

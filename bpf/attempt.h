@@ -11,7 +11,8 @@
 static __always_inline long attempt__remember(const struct sock *sk, const struct scratch *scratch) {
   __u64 key = (__u64)sk;
 
-  if (scratch->used <= ATTEMPT_DATA_SHORT) return bpf_map_update_elem(&attempts, &key, &scratch->event, BPF_ANY);
+  if (scratch->used <= ATTEMPT_DATA_SHORT)
+    return bpf_map_update_elem(&attempts, &key, &scratch->event, BPF_ANY);
   return bpf_map_update_elem(&long_attempts, &key, &scratch->event, BPF_ANY);
 }
 
@@ -50,7 +51,8 @@ static __always_inline void attempt__complete(struct iptrackd_event *event, stru
   if (result == 0) socket__use(sk, event, event->began_ns, SOCKET_STREAM | SOCKET_ACTIVE);
 }
 
-/* The outcome of the attempt on SK, if there is one. The socket's lock makes us the only ones at work on it. */
+/* The outcome of the attempt on SK, if there is one. The socket's lock makes us the only ones at work on it.
+ */
 static __noinline int attempt__end(struct sock *sk, __s32 result) {
   __u64 key = (__u64)sk;
   struct attempt *attempt = bpf_map_lookup_elem(&attempts, &key);

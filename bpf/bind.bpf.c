@@ -1,7 +1,7 @@
 /* bind(): the address that the kernel gave, or the one that it refused.
  *
- * Why these hooks: cgroup/bind4 and 6 see the kernel's copy of the address, before anything is decided; the exit of the
- * call knows the result, and the socket knows the port that the kernel chose. */
+ * Why these hooks: cgroup/bind4 and 6 see the kernel's copy of the address, before anything is decided; the
+ * exit of the call knows the result, and the socket knows the port that the kernel chose. */
 #include "call.h"
 #include "scratch.h"
 #include "socket.h"
@@ -31,7 +31,8 @@ int bind_v6(struct bpf_sock_addr *context) {
   return ALLOW;
 }
 
-static __always_inline void event__fill_requested_local(struct iptrackd_event *event, const struct call *call) {
+static __always_inline void event__fill_requested_local(struct iptrackd_event *event,
+                                                        const struct call *call) {
   event->family = call->family;
   event->local_port = call->port;
   __builtin_memcpy(event->local, call->requested, sizeof(event->local));

@@ -41,8 +41,8 @@ static __always_inline int call__end(struct call *copy) {
   return 1;
 }
 
-/* The cgroup hooks of connect and bind hand us the address that the kernel copied: the call's own memory may say
- * something else by now. */
+/* The cgroup hooks of connect and bind hand us the address that the kernel copied: the call's own memory may
+ * say something else by now. */
 static __always_inline void call__learn_v4(struct call *call, struct bpf_sock_addr *context) {
   __u32 address = context->user_ip4;
 

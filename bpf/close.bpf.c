@@ -1,15 +1,16 @@
 /* The last close of a socket that was connected, accepted or bound.
  *
- * Why this hook: cgroup/sock_release runs when the socket itself goes, once, whoever held the last descriptor and
- * however it went: close, exit, SIGKILL, dup2, a passed descriptor. Its context shows no ports, but the socket is in
- * our table, and its counters can be read. */
+ * Why this hook: cgroup/sock_release runs when the socket itself goes, once, whoever held the last descriptor
+ * and however it went: close, exit, SIGKILL, dup2, a passed descriptor. Its context shows no ports, but the
+ * socket is in our table, and its counters can be read. */
 #include "scratch.h"
 #include "socket.h"
 #include "task.h"
 #include "use.h"
 
-/* Payload each way. The stream's sequence numbers count SYN and FIN as a byte each; what is not yet acknowledged was
- * sent all the same; write_seq - snd_una is right across the wrap, and the 64-bit counters do not wrap. */
+/* Payload each way. The stream's sequence numbers count SYN and FIN as a byte each; what is not yet
+ * acknowledged was sent all the same; write_seq - snd_una is right across the wrap, and the 64-bit counters
+ * do not wrap. */
 static __always_inline void event__fill_bytes(struct iptrackd_event *event, struct sock *sk,
                                               const struct used_socket *socket) {
   struct tcp_sock *tcp = (struct tcp_sock *)sk;
@@ -51,7 +52,8 @@ static __noinline void close__report(struct sock *sk, const struct used_socket *
 
 SEC("cgroup/sock_release")
 int socket_release(struct bpf_sock *context) {
-  /* The context is the struct sock; the address serves as key, and is read through only as the table gives it back. */
+  /* The context is the struct sock; the address serves as key, and is read through only as the table gives it
+   * back. */
   __u64 key = (__u64)context;
   struct used_socket *known = bpf_map_lookup_elem(&sockets, &key);
   struct used_socket socket;

@@ -1,8 +1,9 @@
 /* connect(): what is asked for, and what becomes of it where no state change tells.
  *
- * Why these hooks: cgroup/connect4 and 6 run below the system call, after the address was copied from the caller and
- * before anything is decided; a call that only polls a connect under way does not reach them, nor does AF_UNSPEC.
- * TCP's outcome is told by tcp_state.bpf.c. Here, at the exit of the call: UDP, and TCP refused before any SYN. */
+ * Why these hooks: cgroup/connect4 and 6 run below the system call, after the address was copied from the
+ * caller and before anything is decided; a call that only polls a connect under way does not reach them, nor
+ * does AF_UNSPEC. TCP's outcome is told by tcp_state.bpf.c. Here, at the exit of the call: UDP, and TCP
+ * refused before any SYN. */
 #include "attempt.h"
 #include "call.h"
 
@@ -29,14 +30,15 @@ int connect_v6(struct bpf_sock_addr *context) {
   return ALLOW;
 }
 
-/* Calls that were refused before the kernel looked at the address. EISCONN, EALREADY and the like say that an attempt
- * is under way or over: no attempt of their own. */
+/* Calls that were refused before the kernel looked at the address. EISCONN, EALREADY and the like say that an
+ * attempt is under way or over: no attempt of their own. */
 static __always_inline int errno__is_early_refusal(long result) {
   return result == -EINVAL || result == -EAFNOSUPPORT || result == -EACCES || result == -EPERM;
 }
 
 /* The kernel has no copy then; what the caller's memory says is marked as such. */
-static __always_inline void event__fill_untrusted_remote(struct iptrackd_event *event, const struct call *call) {
+static __always_inline void event__fill_untrusted_remote(struct iptrackd_event *event,
+                                                         const struct call *call) {
   struct sockaddr_in6 address = {};
   struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
 
@@ -55,7 +57,8 @@ static __always_inline void event__fill_untrusted_remote(struct iptrackd_event *
   event->flags |= IPTRACKD_FLAG_REMOTE | IPTRACKD_FLAG_UNTRUSTED;
 }
 
-static __always_inline void event__fill_requested_remote(struct iptrackd_event *event, const struct call *call) {
+static __always_inline void event__fill_requested_remote(struct iptrackd_event *event,
+                                                         const struct call *call) {
   event->family = call->family;
   event->remote_port = call->port;
   __builtin_memcpy(event->remote, call->requested, sizeof(event->remote));
@@ -100,7 +103,8 @@ int connect_exit(struct trace_event_raw_sys_exit *context) {
   sk = call.sock ? (struct sock *)call.sock : fd__sock(call.fd);
   if (!sk || !sock__is_ours(sk) || !connect__is_wanted(sk)) return 0;
   if (call.attempted) {
-    /* Under way, or over and reported, unless connect() failed on its way: then the errno is this call's result. */
+    /* Under way, or over and reported, unless connect() failed on its way: then the errno is this call's
+     * result. */
     if (result < 0 && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE) attempt__end(sk, (__s32)result);
     return 0;
   }

@@ -4,7 +4,8 @@
 
 #include "kernel.h"
 
-/* 6.15 renamed kernfs_node.parent to __parent (633488947ef6, "kernfs: Use RCU to access kernfs_node::parent"). */
+/* 6.15 renamed kernfs_node.parent to __parent (633488947ef6, "kernfs: Use RCU to access
+ * kernfs_node::parent"). */
 struct kernfs_node___before_6_15 {
   struct kernfs_node *parent;
 };

@@ -12,8 +12,8 @@ static __always_inline void event__count(__u32 kind, __u32 cause) {
   if (counter) __sync_fetch_and_add(counter, 1);
 }
 
-/* A wake-up for each event would cost more than all the rest; the reader drains on a timer. Only when it said that it
- * goes to sleep does the next event wake it. Two CPUs may both do so: harmless. */
+/* A wake-up for each event would cost more than all the rest; the reader drains on a timer. Only when it said
+ * that it goes to sleep does the next event wake it. Two CPUs may both do so: harmless. */
 static __always_inline __u64 ring__wakeup(void) {
   if (!reader_asleep) return BPF_RB_NO_WAKEUP;
   reader_asleep = 0;

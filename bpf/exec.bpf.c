@@ -1,9 +1,9 @@
 /* exec: what was really executed, with the arguments that the new program really got.
  *
- * Why sched_process_exec: the new mm holds argv as the kernel copied it, and nothing of the new program has run yet, so
- * that nobody can have changed it; every way to exec ends here (execve, execveat, 32-bit, from any thread). A failed
- * exec has no such hook where trampolines are refused: the exit of the call knows the errno, and the name that was
- * asked for is in the caller's memory only, so it is marked. */
+ * Why sched_process_exec: the new mm holds argv as the kernel copied it, and nothing of the new program has
+ * run yet, so that nobody can have changed it; every way to exec ends here (execve, execveat, 32-bit, from
+ * any thread). A failed exec has no such hook where trampolines are refused: the exit of the call knows the
+ * errno, and the name that was asked for is in the caller's memory only, so it is marked. */
 #include "call.h"
 #include "scratch.h"
 #include "task.h"

@@ -1,5 +1,5 @@
-/* What every BPF file includes first: the kernel's types, libbpf's macros, the wire format, and the few constants
- * that BTF does not carry because the kernel has them as #define. */
+/* What every BPF file includes first: the kernel's types, libbpf's macros, the wire format, and the few
+ * constants that BTF does not carry because the kernel has them as #define. */
 #ifndef IPTRACKD_BPF_KERNEL_H
 #define IPTRACKD_BPF_KERNEL_H
 

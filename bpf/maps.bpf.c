@@ -3,4 +3,5 @@
 #include "maps.h"
 
 /* fentry, tp_btf and most helpers are for GPL-compatible programs only. */
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license")
+= "Dual BSD/GPL";

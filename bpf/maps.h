@@ -1,5 +1,5 @@
-/* Everything that the hook families share. maps.bpf.c defines it (IPTRACKD_DEFINE_MAPS); the others declare it, and
- * bpftool's static linker joins them into one object. */
+/* Everything that the hook families share. maps.bpf.c defines it (IPTRACKD_DEFINE_MAPS); the others declare
+ * it, and bpftool's static linker joins them into one object. */
 #ifndef IPTRACKD_BPF_MAPS_H
 #define IPTRACKD_BPF_MAPS_H
 
@@ -11,8 +11,8 @@
 #define SHARED extern
 #endif
 
-/* Rings. Logins and execs have one of their own, so that a flood of connections cannot displace them. User space sets
- * the sizes before loading. */
+/* Rings. Logins and execs have one of their own, so that a flood of connections cannot displace them. User
+ * space sets the sizes before loading. */
 SHARED struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
   __uint(max_entries, 1 << 20);
@@ -26,14 +26,14 @@ SHARED struct {
 /* Events by kind and cause; the key is kind * IPTRACKD_CAUSE_COUNT + cause. */
 SHARED struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, IPTRACKD_KIND_COUNT * IPTRACKD_CAUSE_COUNT);
+  __uint(max_entries, IPTRACKD_KIND_COUNT *IPTRACKD_CAUSE_COUNT);
   __type(key, __u32);
   __type(value, __u64);
 } counters SEC(".maps");
 
-/* What a process runs, learnt at its exec and handed on at fork. It is kept because an exiting task has lost its mm,
- * and with it its executable, before its sockets are closed; and because reading it here costs less than a walk of
- * the path for each event. Longer paths than PROCESS_EXE_SIZE stand in long_paths. */
+/* What a process runs, learnt at its exec and handed on at fork. It is kept because an exiting task has lost
+ * its mm, and with it its executable, before its sockets are closed; and because reading it here costs less
+ * than a walk of the path for each event. Longer paths than PROCESS_EXE_SIZE stand in long_paths. */
 #define PROCESS_EXE_SIZE 512
 
 struct process {
@@ -47,9 +47,10 @@ struct process {
   char exe[PROCESS_EXE_SIZE];
 };
 
-/* Work areas in which an event is put together before it goes to the ring: too large for the stack (512 bytes), of a
- * size that is not known beforehand (which rules out a reservation in the ring). A per-CPU array would be natural but
- * ends at 32 KiB a value; so these are plain arrays of SCRATCH_SLOTS areas for each CPU, sized by user space. */
+/* Work areas in which an event is put together before it goes to the ring: too large for the stack (512
+ * bytes), of a size that is not known beforehand (which rules out a reservation in the ring). A per-CPU array
+ * would be natural but ends at 32 KiB a value; so these are plain arrays of SCRATCH_SLOTS areas for each CPU,
+ * sized by user space. */
 #define SCRATCH_SLOTS 4
 #define COMPONENT_SIZE 256  /* NAME_MAX and the NUL */
 #define SCRATCH_PATHS 16384 /* three paths of IPTRACKD_PATH_MAX and slack; a power of two, for masking */
@@ -123,8 +124,8 @@ SHARED struct {
   __type(value, struct call);
 } calls SEC(".maps");
 
-/* A socket in use, from the connect, accept or bind that began it to its release. The key is its struct sock *: unique
- * as long as the socket lives, and we hear of its end. */
+/* A socket in use, from the connect, accept or bind that began it to its release. The key is its struct sock
+ * *: unique as long as the socket lives, and we hear of its end. */
 #define SOCKET_PENDING 1U  /* established, but not yet accepted */
 #define SOCKET_ACTIVE 2U   /* we sent the SYN */
 #define SOCKET_STREAM 4U   /* connected or accepted TCP: has byte counts and a remote end */
@@ -152,8 +153,8 @@ SHARED struct {
   __type(value, struct used_socket);
 } sockets SEC(".maps");
 
-/* A TCP connect whose outcome is still open: the event, complete but for the result, as the caller's identity must be
- * taken when it asked; the outcome comes from a softirq. Two sizes, as most paths are short. */
+/* A TCP connect whose outcome is still open: the event, complete but for the result, as the caller's identity
+ * must be taken when it asked; the outcome comes from a softirq. Two sizes, as most paths are short. */
 #define ATTEMPT_DATA_SHORT 512
 #define ATTEMPT_DATA_LONG (2 * (IPTRACKD_PATH_MAX + 256))
 

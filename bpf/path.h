@@ -1,5 +1,6 @@
-/* Walks of the directory tree and of the cgroup tree, from the leaf up. The components are written in that order, each
- * with its NUL; user space turns them around. bpf_d_path is not for tracepoints, and it would stop at a chroot. */
+/* Walks of the directory tree and of the cgroup tree, from the leaf up. The components are written in that
+ * order, each with its NUL; user space turns them around. bpf_d_path is not for tracepoints, and it would
+ * stop at a chroot. */
 #ifndef IPTRACKD_BPF_PATH_H
 #define IPTRACKD_BPF_PATH_H
 
@@ -8,8 +9,9 @@
 
 #define PATH_COMPONENTS_MAX 128
 
-/* Appends PATH as its mount namespace has it, chroots undone, and leaves its size in SIZE. What is deeper or longer than
- * we follow gets IPTRACKD_FLAG_PATH_TRUNCATED: its last components stand, the first are missing. */
+/* Appends PATH as its mount namespace has it, chroots undone, and leaves its size in SIZE. What is deeper or
+ * longer than we follow gets IPTRACKD_FLAG_PATH_TRUNCATED: its last components stand, the first are missing.
+ */
 static __noinline void path__read(struct scratch *scratch, const struct path *path, __u32 *size) {
   struct dentry *dentry = BPF_CORE_READ(path, dentry);
   struct vfsmount *vfsmount = BPF_CORE_READ(path, mnt);

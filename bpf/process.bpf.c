@@ -1,7 +1,8 @@
 /* Keeps the table of processes: a child runs what its parent runs, until it executes something itself.
  *
- * Why sched_process_free and not sched_process_exit: sockets are closed after the latter. At exit we only save what the
- * task is about to lose. The hook families read the table through process.h; exec.bpf.c writes it at an exec. */
+ * Why sched_process_free and not sched_process_exit: sockets are closed after the latter. At exit we only
+ * save what the task is about to lose. The hook families read the table through process.h; exec.bpf.c writes
+ * it at an exec. */
 #include "process.h"
 #include "task.h"
 

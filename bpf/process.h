@@ -8,8 +8,8 @@ static __always_inline __u64 task__start_ns(struct task_struct *task) {
   return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
-/* A file without a name: unlinked (its dentry is out of the hash), or made by memfd_create, which lives on the kernel's
- * own mount of tmpfs. */
+/* A file without a name: unlinked (its dentry is out of the hash), or made by memfd_create, which lives on
+ * the kernel's own mount of tmpfs. */
 static __always_inline __u32 file__marks(struct file *file) {
   struct super_block *super = BPF_CORE_READ(file, f_inode, i_sb);
   int flags = BPF_CORE_READ(file, f_path.mnt, mnt_flags);
@@ -26,8 +26,8 @@ static __always_inline void process__forget(__u32 tgid) {
   bpf_map_delete_elem(&long_paths, &tgid);
 }
 
-/* Enters into the table that the task's process runs FILE, and fills the event's executable likewise: its path is
- * appended to the scratch area, which must be empty. */
+/* Enters into the table that the task's process runs FILE, and fills the event's executable likewise: its
+ * path is appended to the scratch area, which must be empty. */
 static __noinline void process__learn(struct scratch *scratch, struct task_struct *task, struct file *file) {
   struct process *process = &scratch->process;
   struct iptrackd_event *event = &scratch->event;

@@ -1,8 +1,8 @@
 /* Work areas: take one, build the event in it, give it back.
  *
- * A softirq or another task may run a program of ours on this CPU while one is under way here, so that each CPU has
- * several areas. Taking one is an atomic add and a look at the sum: it needs no fetching atomics (5.10 has none), and
- * if two programs collide each sees a sum above 1, and both go on to the next area. */
+ * A softirq or another task may run a program of ours on this CPU while one is under way here, so that each
+ * CPU has several areas. Taking one is an atomic add and a look at the sum: it needs no fetching atomics
+ * (5.10 has none), and if two programs collide each sees a sum above 1, and both go on to the next area. */
 #ifndef IPTRACKD_BPF_SCRATCH_H
 #define IPTRACKD_BPF_SCRATCH_H
 
@@ -27,7 +27,8 @@ static __always_inline struct scratch *scratch__begin(struct scratch *scratch, _
   return scratch;
 }
 
-/* An area with the beginnings of an event of KIND, or NULL: then the event is counted as lost. Give it back. */
+/* An area with the beginnings of an event of KIND, or NULL: then the event is counted as lost. Give it back.
+ */
 static __always_inline struct scratch *network_scratch__take(__u32 kind) {
   __u32 first = bpf_get_smp_processor_id() * SCRATCH_SLOTS;
 
@@ -63,8 +64,9 @@ static __always_inline void scratch__give_back(struct scratch *scratch) {
   __sync_fetch_and_add(&scratch->busy, -1);
 }
 
-/* How much of data is used. Read from memory each time and masked: to the verifier it is then any number within bounds,
- * so that all turns of a loop and all ways out of it look alike; it would follow every combination otherwise. */
+/* How much of data is used. Read from memory each time and masked: to the verifier it is then any number
+ * within bounds, so that all turns of a loop and all ways out of it look alike; it would follow every
+ * combination otherwise. */
 static __always_inline __u64 scratch__used(const struct scratch *scratch) {
   __u64 used = *(volatile const __u32 *)&scratch->used;
 

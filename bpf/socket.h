@@ -6,7 +6,9 @@
 
 #include <bpf/bpf_endian.h>
 
-static __always_inline __u16 port__host_order(__be16 port) { return bpf_ntohs(port); }
+static __always_inline __u16 port__host_order(__be16 port) {
+  return bpf_ntohs(port);
+}
 
 static __always_inline __u8 sock__protocol(struct sock *sk) {
   /* Up to 5.5 sk_protocol was a bit-field; what runs us (ring buffers, 5.8) has it as a plain member. */
@@ -22,7 +24,8 @@ static __always_inline int sock__is_ours(struct sock *sk) {
   return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
-/* inet_sport outlives the socket's removal from the tables (a reset connection, a refused one); skc_num does not. */
+/* inet_sport outlives the socket's removal from the tables (a reset connection, a refused one); skc_num does
+ * not. */
 static __always_inline __u16 sock__local_port(struct sock *sk) {
   struct inet_sock *inet = (struct inet_sock *)sk;
   __u16 port = port__host_order(BPF_CORE_READ(inet, inet_sport));
@@ -55,8 +58,8 @@ static __always_inline void event__fill_protocol(struct iptrackd_event *event, s
   event->family = (__u8)BPF_CORE_READ(sk, __sk_common.skc_family);
 }
 
-/* The socket behind a descriptor of the current task, or NULL where it is none of ours. The pointers back from sock to
- * socket to file are compared, so that no other object is taken for a socket. */
+/* The socket behind a descriptor of the current task, or NULL where it is none of ours. The pointers back
+ * from sock to socket to file are compared, so that no other object is taken for a socket. */
 static __noinline struct sock *fd__sock(__u32 fd) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   struct fdtable *table = BPF_CORE_READ(task, files, fdt);

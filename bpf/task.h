@@ -31,8 +31,8 @@ static __always_inline void task__read_tty(char *name, struct task_struct *task)
   if (tty) bpf_probe_read_kernel(name, IPTRACKD_TTY_SIZE, __builtin_preserve_access_index(&tty->name));
 }
 
-/* An exiting task has left its terminal and its namespaces before its sockets are closed; what it had stands in the
- * table of processes then. */
+/* An exiting task has left its terminal and its namespaces before its sockets are closed; what it had stands
+ * in the table of processes then. */
 static __always_inline void event__fill_surroundings(struct iptrackd_event *event, struct task_struct *task,
                                                      const struct process *process) {
   event->mount_namespace = task__mount_namespace(task);

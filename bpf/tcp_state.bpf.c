@@ -1,7 +1,9 @@
-/* The state changes of TCP sockets, seen by every way in: system calls, io_uring, 32-bit calls, the kernel itself.
+/* The state changes of TCP sockets, seen by every way in: system calls, io_uring, 32-bit calls, the kernel
+ * itself.
  *
- * Why this hook: CLOSE -> SYN_SENT runs in the task that asked, once per attempt; SYN_SENT -> ESTABLISHED or CLOSE
- * tells the true outcome, from a softirq, however late. On loopback that is before connect() has even returned. */
+ * Why this hook: CLOSE -> SYN_SENT runs in the task that asked, once per attempt; SYN_SENT -> ESTABLISHED or
+ * CLOSE tells the true outcome, from a softirq, however late. On loopback that is before connect() has even
+ * returned. */
 #include "attempt.h"
 #include "call.h"
 
@@ -11,8 +13,9 @@ static __always_inline int task__is_kernel_thread(void) {
   return BPF_CORE_READ(task, flags) & PF_KTHREAD;
 }
 
-/* A refusal, a timeout or a reset leave their errno in the socket. None there: either connect() itself failed on its
- * way (no free port), and its exit knows the errno, or the socket was closed before any answer came. */
+/* A refusal, a timeout or a reset leave their errno in the socket. None there: either connect() itself failed
+ * on its way (no free port), and its exit knows the errno, or the socket was closed before any answer came.
+ */
 static __always_inline int attempt__fail(struct sock *sk) {
   int error = BPF_CORE_READ(sk, sk_err);
   struct call *call;
@@ -52,7 +55,8 @@ int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state) {
   if (new_state == TCP_SYN_SENT) {
     if (want_tcp_connect && !task__is_kernel_thread()) attempt__begin(sk);
   } else if (new_state == TCP_ESTABLISHED) {
-    /* A simultaneous open goes through SYN_RECV as well: it is told from an accepted connection by its attempt. */
+    /* A simultaneous open goes through SYN_RECV as well: it is told from an accepted connection by its
+     * attempt. */
     if (!attempt__end(sk, 0) && old_state == TCP_SYN_RECV) socket__await_accept(sk);
   } else if (new_state == TCP_CLOSE) {
     if (!attempt__fail(sk)) socket__drop_pending(sk);

@@ -16,8 +16,8 @@ static __always_inline void socket__forget(const struct sock *sk) {
   bpf_map_delete_elem(&sockets, &key);
 }
 
-/* Takes the addresses of EVENT, a connect, accept or bind that succeeded, for the close to come, and makes EVENT the
- * beginning of the use unless one stands there already. */
+/* Takes the addresses of EVENT, a connect, accept or bind that succeeded, for the close to come, and makes
+ * EVENT the beginning of the use unless one stands there already. */
 static __noinline void socket__use(const struct sock *sk, const struct iptrackd_event *event, __u64 began_ns,
                                    __u32 flags) {
   struct used_socket *known = socket__find(sk);

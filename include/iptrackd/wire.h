@@ -5,13 +5,14 @@
  *   │ (fixed)              │ bytes     │ bytes     │ bytes        │ bytes      │
  *   └──────────────────────┴───────────┴───────────┴──────────────┴────────────┘
  *
- * exe, cwd and cgroup are paths as the kernel side walked them: components from the last to the first, each followed
- * by a NUL ("sshd\0sbin\0usr\0" is /usr/sbin/sshd); a failed exec's exe is the name that was asked for, as one string
- * with its NUL (IPTRACKD_FLAG_EXE_VERBATIM). args is argv as the kernel laid it out, each argument followed by a NUL; the last NUL may
- * be missing where it was cut.
+ * exe, cwd and cgroup are paths as the kernel side walked them: components from the last to the first, each
+ * followed by a NUL ("sshd\0sbin\0usr\0" is /usr/sbin/sshd); a failed exec's exe is the name that was asked
+ * for, as one string with its NUL (IPTRACKD_FLAG_EXE_VERBATIM). args is argv as the kernel laid it out, each
+ * argument followed by a NUL; the last NUL may be missing where it was cut.
  *
- * Read by clang for BPF (after vmlinux.h) and by C++20. Fixed-width integers, explicit padding, host byte order but
- * for addresses, which are in network order. A change of anything here raises IPTRACKD_WIRE_VERSION.
+ * Read by clang for BPF (after vmlinux.h) and by C++20. Fixed-width integers, explicit padding, host byte
+ * order but for addresses, which are in network order. A change of anything here raises
+ * IPTRACKD_WIRE_VERSION.
  */
 #ifndef IPTRACKD_WIRE_H
 #define IPTRACKD_WIRE_H
@@ -51,12 +52,13 @@
 #define IPTRACKD_FLAG_BYTES (1U << 3)
 #define IPTRACKD_FLAG_BEGAN (1U << 4)
 #define IPTRACKD_FLAG_OPENER (1U << 5)
-#define IPTRACKD_FLAG_EXE (1U << 6)      /* exe, exe_device, exe_inode */
+#define IPTRACKD_FLAG_EXE (1U << 6) /* exe, exe_device, exe_inode */
 #define IPTRACKD_FLAG_CWD (1U << 7)
 #define IPTRACKD_FLAG_CGROUP (1U << 8)
 #define IPTRACKD_FLAG_ARGS (1U << 9)
 #define IPTRACKD_FLAG_ARGS_TRUNCATED (1U << 10)
-#define IPTRACKD_FLAG_EXE_VERBATIM (1U << 11) /* exe is one string, and exe_device and exe_inode are unknown */
+#define IPTRACKD_FLAG_EXE_VERBATIM \
+  (1U << 11) /* exe is one string, and exe_device and exe_inode are unknown */
 #define IPTRACKD_FLAG_PATH_TRUNCATED (1U << 12)
 #define IPTRACKD_FLAG_DELETED (1U << 13)
 #define IPTRACKD_FLAG_MEMFD (1U << 14)
@@ -66,35 +68,35 @@
 #define IPTRACKD_UNSET 0xffffffffU /* loginuid and audit_session where the kernel has none */
 
 struct iptrackd_event {
-  __u16 version;     /* IPTRACKD_WIRE_VERSION */
-  __u16 fixed_size;  /* sizeof(struct iptrackd_event) */
-  __u32 flags;       /* IPTRACKD_FLAG_* */
-  __u64 boot_ns;     /* CLOCK_BOOTTIME */
-  __u64 began_ns;    /* CLOCK_BOOTTIME at which the attempt (connect) or the socket's use (close) began */
-  __u64 bytes_sent;  /* payload */
+  __u16 version;    /* IPTRACKD_WIRE_VERSION */
+  __u16 fixed_size; /* sizeof(struct iptrackd_event) */
+  __u32 flags;      /* IPTRACKD_FLAG_* */
+  __u64 boot_ns;    /* CLOCK_BOOTTIME */
+  __u64 began_ns;   /* CLOCK_BOOTTIME at which the attempt (connect) or the socket's use (close) began */
+  __u64 bytes_sent; /* payload */
   __u64 bytes_received;
   __u64 exe_inode;
-  __u32 exe_device;  /* major << 20 | minor */
-  __u32 mount_namespace;  /* inode number; 0 is unknown */
-  __s32 result;      /* 0 or a negative errno */
-  __u32 tgid;        /* ids are those of the initial pid namespace */
+  __u32 exe_device;      /* major << 20 | minor */
+  __u32 mount_namespace; /* inode number; 0 is unknown */
+  __s32 result;          /* 0 or a negative errno */
+  __u32 tgid;            /* ids are those of the initial pid namespace */
   __u32 tid;
   __u32 ppid;
   __u32 sid;
-  __u32 uid;         /* ids are those of the initial user namespace */
+  __u32 uid; /* ids are those of the initial user namespace */
   __u32 gid;
   __u32 euid;
   __u32 egid;
   __u32 loginuid;
   __u32 audit_session;
-  __u32 opener;      /* tgid of the process that began the socket's use */
-  __u16 local_port;  /* host order */
+  __u32 opener;     /* tgid of the process that began the socket's use */
+  __u16 local_port; /* host order */
   __u16 remote_port;
-  __u8 kind;         /* IPTRACKD_KIND_* */
-  __u8 protocol;     /* IPPROTO_TCP or IPPROTO_UDP; 0 where there is no socket */
-  __u8 family;       /* AF_INET or AF_INET6; 0 where there is no socket */
+  __u8 kind;     /* IPTRACKD_KIND_* */
+  __u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP; 0 where there is no socket */
+  __u8 family;   /* AF_INET or AF_INET6; 0 where there is no socket */
   __u8 reserved;
-  __u8 local[16];    /* IPv4 in the first four bytes */
+  __u8 local[16]; /* IPv4 in the first four bytes */
   __u8 remote[16];
   __u8 comm[IPTRACKD_COMM_SIZE]; /* up to a NUL */
   __u8 tty[IPTRACKD_TTY_SIZE];   /* driver's name, "pts3"; empty: none */

@@ -19,11 +19,16 @@ void log_to_stderr() {
 
 void set_log_level(config::LogLevel level) {
   switch (level) {
-    case config::LogLevel::trace: return spdlog::set_level(spdlog::level::trace);
-    case config::LogLevel::debug: return spdlog::set_level(spdlog::level::debug);
-    case config::LogLevel::info: return spdlog::set_level(spdlog::level::info);
-    case config::LogLevel::warn: return spdlog::set_level(spdlog::level::warn);
-    case config::LogLevel::error: return spdlog::set_level(spdlog::level::err);
+    case config::LogLevel::trace:
+      return spdlog::set_level(spdlog::level::trace);
+    case config::LogLevel::debug:
+      return spdlog::set_level(spdlog::level::debug);
+    case config::LogLevel::info:
+      return spdlog::set_level(spdlog::level::info);
+    case config::LogLevel::warn:
+      return spdlog::set_level(spdlog::level::warn);
+    case config::LogLevel::error:
+      return spdlog::set_level(spdlog::level::err);
   }
 }
 
@@ -41,7 +46,8 @@ std::string printable(std::string_view text) {
 }
 
 int report(const Error &error) {
-  // Configuration errors come one a line, each with its place, which editors and scripts pick up as it stands.
+  // Configuration errors come one a line, each with its place, which editors and scripts pick up as it
+  // stands.
   if (error.fault() == Fault::usage) {
     std::cerr << error.message() << '\n';
   } else {

@@ -1,5 +1,5 @@
-// The daemon's own log: stderr, one line a message, for the journal or a terminal. Only app logs; what comes from
-// outside is escaped before it gets here.
+// The daemon's own log: stderr, one line a message, for the journal or a terminal. Only app logs; what comes
+// from outside is escaped before it gets here.
 #ifndef IPTRACKD_APP_LOG_H
 #define IPTRACKD_APP_LOG_H
 

@@ -14,8 +14,8 @@ constexpr std::chrono::seconds interval{1};
 
 }  // namespace
 
-LossWatch::LossWatch(const loader::Tracer &tracer, const loader::RingReader &ring_reader, const pam::FifoReader &fifo,
-                     sink::Writer &writer)
+LossWatch::LossWatch(const loader::Tracer &tracer, const loader::RingReader &ring_reader,
+                     const pam::FifoReader &fifo, sink::Writer &writer)
     : tracer_{tracer}, ring_reader_{ring_reader}, fifo_{fifo}, writer_{writer} {
   last_look_us_ = clock_.unix_us(clock_.sample());
 }
@@ -53,10 +53,12 @@ void LossWatch::look_at_kernel() {
   last_kernel_ = now;
 }
 
-void LossWatch::book(std::string_view stage, std::string_view cause, std::optional<Kind> kind, std::uint64_t count) {
+void LossWatch::book(std::string_view stage, std::string_view cause, std::optional<Kind> kind,
+                     std::uint64_t count) {
   if (count == 0) return;
   spdlog::warn("lost {} {} at stage {}: {}", count, kind ? kind_name(*kind) : "events", stage, cause);
-  writer_.book(Loss{last_look_us_, this_look_us_, std::string{stage}, std::string{cause}, kind, std::nullopt, count});
+  writer_.book(
+      Loss{last_look_us_, this_look_us_, std::string{stage}, std::string{cause}, kind, std::nullopt, count});
 }
 
 }  // namespace iptrackd::app

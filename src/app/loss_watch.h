@@ -1,4 +1,5 @@
-// LossWatch: compares the counters of the stages every second, and books what was lost in between. One thread.
+// LossWatch: compares the counters of the stages every second, and books what was lost in between. One
+// thread.
 #ifndef IPTRACKD_APP_LOSS_WATCH_H
 #define IPTRACKD_APP_LOSS_WATCH_H
 

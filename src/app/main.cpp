@@ -23,7 +23,9 @@ struct CommandLine {
 CLI::App *add_verb(CLI::App &parent, CommandLine &line, const std::string &name, const std::string &what,
                    std::function<int()> body) {
   CLI::App *verb = parent.add_subcommand(name, what);
-  verb->add_option("-c,--config", line.file.path, "Configuration file")->type_name("FILE")->capture_default_str();
+  verb->add_option("-c,--config", line.file.path, "Configuration file")
+      ->type_name("FILE")
+      ->capture_default_str();
   verb->callback([&line, verb, body = std::move(body)] {
     line.file.given = verb->count("--config") > 0;
     line.chosen = body;

@@ -36,8 +36,8 @@ sink::Writer::Observer log_writer() {
       .written = [](std::size_t events) { spdlog::debug("stored {} events", events); },
       .rejected =
           [](const Event &event, const Error &error) {
-            spdlog::error("the database refuses an event of kind {}, which is lost: {}", kind_name(event.kind),
-                          printable(error.message()));
+            spdlog::error("the database refuses an event of kind {}, which is lost: {}",
+                          kind_name(event.kind), printable(error.message()));
           },
   };
 }
@@ -46,8 +46,9 @@ sink::Writer::Observer log_writer() {
 
 // In the order of the pipeline; threads last, so that they end before what they use.
 struct Pipeline::Stages {
-  Stages(const config::Config &config, loader::Redactor made_redactor, std::unique_ptr<pam::FifoReader> made_fifo,
-         std::unique_ptr<sink::Sink> made_sink, std::unique_ptr<loader::Tracer> made_tracer)
+  Stages(const config::Config &config, loader::Redactor made_redactor,
+         std::unique_ptr<pam::FifoReader> made_fifo, std::unique_ptr<sink::Sink> made_sink,
+         std::unique_ptr<loader::Tracer> made_tracer)
       : redactor{std::move(made_redactor)},
         pool{[&] {
           auto options = pool_options(config);
@@ -77,14 +78,15 @@ struct Pipeline::Stages {
   std::jthread writer_thread, ring_thread, fifo_thread, loss_thread;
 
   void start_threads() {
-    writer_thread = named_thread("sink-writer", [this](std::stop_token) {
-      written.set_value(writer.run(give_up.get_token()));
-    });
+    writer_thread = named_thread(
+        "sink-writer", [this](std::stop_token) { written.set_value(writer.run(give_up.get_token())); });
     ring_thread = named_thread("ring-reader", [this](std::stop_token stop) {
       ring_reader.run(std::move(stop), give_up.get_token());
     });
-    fifo_thread = named_thread("fifo-reader", [this](std::stop_token stop) { fifo->run(pool, std::move(stop)); });
-    loss_thread = named_thread("loss-watch", [this](std::stop_token stop) { loss_watch.run(std::move(stop)); });
+    fifo_thread =
+        named_thread("fifo-reader", [this](std::stop_token stop) { fifo->run(pool, std::move(stop)); });
+    loss_thread =
+        named_thread("loss-watch", [this](std::stop_token stop) { loss_watch.run(std::move(stop)); });
   }
 };
 
@@ -111,14 +113,18 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config) 
   return std::unique_ptr<Pipeline>{new Pipeline{std::move(stages)}};
 }
 
-const std::vector<loader::HookStatus> &Pipeline::hooks() const noexcept { return stages_->tracer->hooks(); }
+const std::vector<loader::HookStatus> &Pipeline::hooks() const noexcept {
+  return stages_->tracer->hooks();
+}
 
-void Pipeline::give_up() noexcept { stages_->give_up.request_stop(); }
+void Pipeline::give_up() noexcept {
+  stages_->give_up.request_stop();
+}
 
 Pipeline::Outcome Pipeline::stop(std::chrono::milliseconds grace) {
   Stages &stages = *stages_;
-  // From the left to the right: no new events, then each stage hands on what it has. The last losses are booked before
-  // the writer hears that nothing more will come.
+  // From the left to the right: no new events, then each stage hands on what it has. The last losses are
+  // booked before the writer hears that nothing more will come.
   stages.tracer->detach();
   stages.loss_thread.request_stop();
   stages.loss_thread.join();

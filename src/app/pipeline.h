@@ -6,8 +6,8 @@
 //                                                │ losses
 //   kernel counters ──────────> LossWatch ───────┘
 //
-// Four threads, each with one job: ring-reader, fifo-reader, sink-writer, loss-watch. The durable spool will stand
-// between the pool and the sink.
+// Four threads, each with one job: ring-reader, fifo-reader, sink-writer, loss-watch. The durable spool will
+// stand between the pool and the sink.
 #ifndef IPTRACKD_APP_PIPELINE_H
 #define IPTRACKD_APP_PIPELINE_H
 
@@ -30,8 +30,8 @@ class Pipeline {
     std::uint64_t kernel_lost = 0;  // events that the kernel side could not hand over, since the start
   };
 
-  // Takes the FIFO, opens the database, loads and attaches the hooks, starts the threads; in this order, so that what
-  // fails leaves nothing behind. Signals must be blocked by the caller: the threads inherit that.
+  // Takes the FIFO, opens the database, loads and attaches the hooks, starts the threads; in this order, so
+  // that what fails leaves nothing behind. Signals must be blocked by the caller: the threads inherit that.
   [[nodiscard]] static Result<std::unique_ptr<Pipeline>> start(const config::Config &config);
   ~Pipeline();
   Pipeline(const Pipeline &) = delete;

@@ -13,9 +13,12 @@ namespace {
 
 std::string_view state_name(loader::HookState state) {
   switch (state) {
-    case loader::HookState::attached: return "attached";
-    case loader::HookState::disabled: return "disabled";
-    case loader::HookState::refused: return "refused";
+    case loader::HookState::attached:
+      return "attached";
+    case loader::HookState::disabled:
+      return "disabled";
+    case loader::HookState::refused:
+      return "refused";
   }
   return "";
 }

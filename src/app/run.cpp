@@ -36,8 +36,8 @@ void log_hooks(const Pipeline &pipeline) {
     if (status.state == loader::HookState::attached) ++attached;
     if (status.state != loader::HookState::refused) continue;
     ++refused;
-    spdlog::error("hook {} is refused, so there will be no {}: {}", status.hook->section, status.hook->purpose,
-                  printable(status.reason));
+    spdlog::error("hook {} is refused, so there will be no {}: {}", status.hook->section,
+                  status.hook->purpose, printable(status.reason));
   }
   spdlog::info("ready: iptrackd {}, {} hooks attached, {} refused", IPTRACKD_VERSION, attached, refused);
 }
@@ -72,10 +72,11 @@ int stop(Pipeline &pipeline, int signal) {
                flush_grace.count());
   const auto outcome = pipeline.stop(flush_grace);
   const auto &[written, rejected, unwritten, losses] = outcome.writer;
-  spdlog::info("stopped: {} events stored, {} refused by the database, {} lost in the kernel, {} not stored", written,
-               rejected, outcome.kernel_lost, unwritten);
+  spdlog::info("stopped: {} events stored, {} refused by the database, {} lost in the kernel, {} not stored",
+               written, rejected, outcome.kernel_lost, unwritten);
   if (unwritten == 0) return 0;
-  spdlog::error("{} events are lost: the database did not take them within {} s", unwritten, flush_grace.count());
+  spdlog::error("{} events are lost: the database did not take them within {} s", unwritten,
+                flush_grace.count());
   return 1;
 }
 

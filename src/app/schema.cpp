@@ -43,15 +43,16 @@ int check(const sink::PostgresqlOptions &options) {
 int maintain(const sink::PostgresqlOptions &options) {
   const auto done = sink::maintain_schema(options, {});
   if (!done) return report(done.error());
-  std::cout << fmt::format("schema {}: {} partitions made ahead, {} made for rows that had none\n", options.schema,
-                           done->created, done->adopted);
+  std::cout << fmt::format("schema {}: {} partitions made ahead, {} made for rows that had none\n",
+                           options.schema, done->created, done->adopted);
   return 0;
 }
 
 }  // namespace
 
 int schema(const ConfigFile &file, SchemaAction action) {
-  const auto config = load_config(file, action == SchemaAction::print ? Missing::means_defaults : Missing::is_error);
+  const auto config =
+      load_config(file, action == SchemaAction::print ? Missing::means_defaults : Missing::is_error);
   if (!config) return report(config.error());
   if (action == SchemaAction::print) return print(*config);
   if (config->database.driver != config::Driver::postgresql) {
@@ -60,10 +61,14 @@ int schema(const ConfigFile &file, SchemaAction action) {
   }
   const auto options = postgresql_options(*config);
   switch (action) {
-    case SchemaAction::print: break;
-    case SchemaAction::apply: return apply(options);
-    case SchemaAction::check: return check(options);
-    case SchemaAction::maintain: return maintain(options);
+    case SchemaAction::print:
+      break;
+    case SchemaAction::apply:
+      return apply(options);
+    case SchemaAction::check:
+      return check(options);
+    case SchemaAction::maintain:
+      return maintain(options);
   }
   return 0;
 }

@@ -25,7 +25,8 @@ std::string kernel_release() {
 Result<std::string> boot_id() {
   std::ifstream file{"/proc/sys/kernel/random/boot_id"};
   std::string id;
-  if (!std::getline(file, id)) return fail(Fault::environment, "cannot read /proc/sys/kernel/random/boot_id; is /proc mounted?");
+  if (!std::getline(file, id))
+    return fail(Fault::environment, "cannot read /proc/sys/kernel/random/boot_id; is /proc mounted?");
   return id;
 }
 
@@ -37,7 +38,8 @@ std::string node_name() {
 }  // namespace
 
 Result<config::Config> load_config(const ConfigFile &file, Missing missing) {
-  if (missing == Missing::means_defaults && !file.given && access(file.path.c_str(), F_OK) != 0 && errno == ENOENT) {
+  if (missing == Missing::means_defaults && !file.given && access(file.path.c_str(), F_OK) != 0 &&
+      errno == ENOENT) {
     config::Config defaults;
     defaults.host_name = node_name();
     return defaults;
@@ -48,8 +50,8 @@ Result<config::Config> load_config(const ConfigFile &file, Missing missing) {
 loader::TracerOptions tracer_options(const config::Config &config) {
   const auto &from = config.probes;
   loader::TracerOptions options;
-  options.probes = {from.exec,        from.tcp_connect, from.tcp_accept, from.tcp_bind,
-                    from.tcp_close,   from.udp_connect, from.udp_bind,   from.udp_close};
+  options.probes = {from.exec,      from.tcp_connect, from.tcp_accept, from.tcp_bind,
+                    from.tcp_close, from.udp_connect, from.udp_bind,   from.udp_close};
   options.args_max_bytes = from.args_max_bytes;
   options.ring_bytes = config.ring_buffer.size;
   return options;

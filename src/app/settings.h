@@ -32,7 +32,8 @@ enum class Missing { is_error, means_defaults };
 [[nodiscard]] sink::PostgresqlOptions postgresql_options(const config::Config &config);
 [[nodiscard]] Result<std::unique_ptr<sink::Sink>> make_sink(const config::Config &config);
 
-// Settings of the file that this version reads but does not act on: one sentence each, for check and run to warn of.
+// Settings of the file that this version reads but does not act on: one sentence each, for check and run to
+// warn of.
 [[nodiscard]] std::vector<std::string> without_effect(const config::Config &config);
 
 }  // namespace iptrackd::app

@@ -1,5 +1,5 @@
-// The verbs of the command line. Each takes what the user gave and returns the exit code: 0 success, 1 failure at run
-// time, 2 usage or configuration error. What goes wrong is told on stderr.
+// The verbs of the command line. Each takes what the user gave and returns the exit code: 0 success, 1
+// failure at run time, 2 usage or configuration error. What goes wrong is told on stderr.
 #ifndef IPTRACKD_APP_VERBS_H
 #define IPTRACKD_APP_VERBS_H
 

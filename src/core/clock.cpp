@@ -16,7 +16,8 @@ std::int64_t read_clock(clockid_t clock) noexcept {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-// The two clocks cannot be read at once: read one between two readings of the other, and take the tightest of a few.
+// The two clocks cannot be read at once: read one between two readings of the other, and take the tightest of
+// a few.
 Clock::Reading read_clocks() {
   Clock::Reading best{};
   std::int64_t best_width = INT64_MAX;
@@ -33,7 +34,9 @@ Clock::Reading read_clocks() {
 
 }  // namespace
 
-std::uint64_t boot_time_ns() noexcept { return static_cast<std::uint64_t>(read_clock(CLOCK_BOOTTIME)); }
+std::uint64_t boot_time_ns() noexcept {
+  return static_cast<std::uint64_t>(read_clock(CLOCK_BOOTTIME));
+}
 
 Clock::Clock() : Clock{read_clocks} {}
 

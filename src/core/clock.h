@@ -1,8 +1,9 @@
 // Clock: turns the kernel's boot time into UTC, right across steps of the clock.
 //
-// Events carry CLOCK_BOOTTIME, which never steps and goes on in suspend. What it is in UTC depends on the clock as it was
-// set at that moment: so the offset is sampled often (each drain of the rings), and a step begins a new segment. An
-// event is converted by the segment that it happened in; within one sampling interval of a step it may get either.
+// Events carry CLOCK_BOOTTIME, which never steps and goes on in suspend. What it is in UTC depends on the
+// clock as it was set at that moment: so the offset is sampled often (each drain of the rings), and a step
+// begins a new segment. An event is converted by the segment that it happened in; within one sampling
+// interval of a step it may get either.
 #ifndef IPTRACKD_CORE_CLOCK_H
 #define IPTRACKD_CORE_CLOCK_H
 
@@ -25,8 +26,8 @@ class Clock {
   };
   using Source = std::function<Reading()>;
 
-  Clock();                         // the system's clocks
-  explicit Clock(Source source);   // a test's
+  Clock();                        // the system's clocks
+  explicit Clock(Source source);  // a test's
 
   // Looks at the clocks; returns the boot time that it saw.
   std::uint64_t sample();

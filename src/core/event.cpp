@@ -27,7 +27,9 @@ void reset_buffer(Buffer &buffer) {
 
 }  // namespace
 
-std::string_view kind_name(Kind kind) noexcept { return kind_names.at(static_cast<std::size_t>(kind)); }
+std::string_view kind_name(Kind kind) noexcept {
+  return kind_names.at(static_cast<std::size_t>(kind));
+}
 
 std::string_view protocol_name(Protocol protocol) noexcept {
   return protocol == Protocol::tcp ? "tcp" : "udp";
@@ -90,7 +92,8 @@ void Event::reset() noexcept {
   result.reset();
   for (auto *id : {&pid, &tid, &ppid, &sid, &opener_pid}) id->reset();
   for (auto *id : {&uid, &gid, &euid, &egid, &loginuid, &audit_session, &exe_device}) id->reset();
-  for (auto *count : {&exe_inode, &mount_namespace, &duration_ns, &bytes_sent, &bytes_received}) count->reset();
+  for (auto *count : {&exe_inode, &mount_namespace, &duration_ns, &bytes_sent, &bytes_received})
+    count->reset();
   args_truncated.reset();
   protocol.reset();
   local = {};
@@ -100,7 +103,8 @@ void Event::reset() noexcept {
 
 std::size_t Event::footprint() const noexcept {
   std::size_t bytes = sizeof(*this) + args.capacity();
-  for (const Text *text : {&tty, &comm, &exe, &cwd, &cgroup, &pam_service, &pam_user, &pam_ruser, &pam_rhost}) {
+  for (const Text *text :
+       {&tty, &comm, &exe, &cwd, &cgroup, &pam_service, &pam_user, &pam_ruser, &pam_rhost}) {
     bytes += text->capacity();
   }
   return bytes;

@@ -1,4 +1,5 @@
-// Event: one deed, as every room sees it. The decoder and the PAM parser make events; pool and sink carry them.
+// Event: one deed, as every room sees it. The decoder and the PAM parser make events; pool and sink carry
+// them.
 //
 // Each field that can be unknown says so (std::optional, Text, ArgList): unknown is never 0 or "".
 // An Event is reused by the pool: reset() forgets the values and keeps the memory.
@@ -117,13 +118,13 @@ struct Event {
   std::int64_t unix_us = 0;   // the same instant in UTC, microseconds since 1970
   std::uint64_t seq = 0;      // given by the pool: strictly rising within a boot, ordered by time
 
-  std::optional<std::int32_t> result;  // 0 or a negative errno
+  std::optional<std::int32_t> result;               // 0 or a negative errno
   std::optional<std::int32_t> pid, tid, ppid, sid;  // as the host's pid namespace has them; pid is the tgid
   std::optional<std::uint32_t> uid, gid, euid, egid;
   std::optional<std::uint32_t> loginuid, audit_session;
-  Text tty;   // "pts/3", "tty1"
+  Text tty;  // "pts/3", "tty1"
   Text comm;
-  Text exe;   // path in the task's mount namespace, chroot undone
+  Text exe;  // path in the task's mount namespace, chroot undone
   Text cwd;
   Text cgroup;
   ArgList args;

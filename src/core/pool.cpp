@@ -88,16 +88,20 @@ void Pool::advance(Source source, std::uint64_t boot_ns) {
   ready_.notify_one();
 }
 
-void Pool::finish(Source source) { advance(source, never); }
+void Pool::finish(Source source) {
+  advance(source, never);
+}
 
-// A source that waits for a record cannot give its word, and the records may all be waiting for just that: then order
-// gives way, not progress.
+// A source that waits for a record cannot give its word, and the records may all be waiting for just that:
+// then order gives way, not progress.
 bool Pool::has_final() const noexcept {
   if (waiting_.empty()) return false;
   return waiting_.front().boot_ns < frontier() || (starved_ != 0 && free_.empty());
 }
 
-std::uint64_t Pool::frontier() const noexcept { return *std::min_element(advanced_.begin(), advanced_.end()); }
+std::uint64_t Pool::frontier() const noexcept {
+  return *std::min_element(advanced_.begin(), advanced_.end());
+}
 
 bool Pool::take(std::vector<EventPtr> &out, std::size_t max, std::chrono::milliseconds linger) {
   const auto later = [](const Waiting &a, const Waiting &b) {
@@ -109,7 +113,8 @@ bool Pool::take(std::vector<EventPtr> &out, std::size_t max, std::chrono::millis
     std::pop_heap(waiting_.begin(), waiting_.end(), later);
     Event *event = waiting_.back().event;
     waiting_.pop_back();
-    // The time itself, in ns since boot: it goes on rising when the daemon is restarted, without being stored.
+    // The time itself, in ns since boot: it goes on rising when the daemon is restarted, without being
+    // stored.
     last_seq_ = std::max(last_seq_ + 1, event->boot_ns);
     event->seq = last_seq_;
     out.push_back(EventPtr{event, ReturnToPool{this}});

@@ -1,16 +1,16 @@
-// Pool: the bounded store between the sources of events and the sink. It owns every Event in flight, merges the
-// sources in time order, and gives out seq in that order.
+// Pool: the bounded store between the sources of events and the sink. It owns every Event in flight, merges
+// the sources in time order, and gives out seq in that order.
 //
 //   ring reader ──acquire/submit/advance──┐
 //                                         ├── Pool ──take──> sink
 //   FIFO reader ──acquire/submit/advance──┘
 //
-// Records are allocated ahead in blocks and reused. When none is free and the pool may not grow, acquire() waits: the
-// ring buffer, the pipe and the kernel's counters take the pressure, never memory.
+// Records are allocated ahead in blocks and reused. When none is free and the pool may not grow, acquire()
+// waits: the ring buffer, the pipe and the kernel's counters take the pressure, never memory.
 //
-// Order: each source says with advance() up to which instant it has handed in everything. Events older than the
-// slowest source's word are final and leave in the order of their time. A source that has stopped calls finish(). When
-// no record is free, the oldest leave without waiting for that word.
+// Order: each source says with advance() up to which instant it has handed in everything. Events older than
+// the slowest source's word are final and leave in the order of their time. A source that has stopped calls
+// finish(). When no record is free, the oldest leave without waiting for that word.
 //
 // All members are thread-safe. The pool must outlive every EventPtr.
 #ifndef IPTRACKD_CORE_POOL_H
@@ -45,8 +45,8 @@ class Pool {
   enum class Source : std::uint8_t { kernel, pam };
   static constexpr std::size_t source_count = 2;
 
-  // How long an acquire() waits before it complains, again and again: `min`, from the `grow_threshold`th time on
-  // `delta` longer each time, at most `max`. A record that becomes free ends the wait at once.
+  // How long an acquire() waits before it complains, again and again: `min`, from the `grow_threshold`th time
+  // on `delta` longer each time, at most `max`. A record that becomes free ends the wait at once.
   struct PushWait {
     std::chrono::seconds min{5};
     std::chrono::seconds max{600};
@@ -54,9 +54,9 @@ class Pool {
     std::uint32_t grow_threshold = 4;
   };
   struct Options {
-    std::size_t min = 32;    // records allocated at the start
-    std::size_t max = 0;     // records at most; 0: only max_bytes bounds
-    std::size_t delta = 32;  // records that a growth step adds
+    std::size_t min = 32;                // records allocated at the start
+    std::size_t max = 0;                 // records at most; 0: only max_bytes bounds
+    std::size_t delta = 32;              // records that a growth step adds
     std::size_t max_bytes = 256U << 20;  // memory of all records, their buffers included
     PushWait push_wait;
     // Called without the lock, each time an acquire() has waited in vain.
@@ -83,8 +83,8 @@ class Pool {
   // SOURCE will hand in nothing more.
   void finish(Source source);
 
-  // Moves up to MAX final events, in order and with seq set, to the end of OUT; waits up to LINGER for the first one.
-  // Returns false when every source has finished and nothing is left.
+  // Moves up to MAX final events, in order and with seq set, to the end of OUT; waits up to LINGER for the
+  // first one. Returns false when every source has finished and nothing is left.
   bool take(std::vector<EventPtr> &out, std::size_t max, std::chrono::milliseconds linger);
 
   [[nodiscard]] Usage usage() const;

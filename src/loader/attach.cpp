@@ -77,7 +77,8 @@ Result<std::vector<Link>> attach_hooks(bpf_object &object, std::vector<HookStatu
   std::vector<Link> links;
   for (HookStatus &status : hooks) {
     if (status.state != HookState::attached) continue;
-    const auto *program = bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
+    const auto *program =
+        bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
     auto link = program != nullptr ? attach_one(*program, status.hook->section, roots)
                                    : fail(Fault::environment, "there is no such program");
     if (link) {
@@ -87,7 +88,8 @@ Result<std::vector<Link>> attach_hooks(bpf_object &object, std::vector<HookStatu
       status.reason = link.error().message();
     }
   }
-  if (links.empty()) return fail(Fault::environment, "the kernel accepts none of the hooks: " + hooks.front().reason);
+  if (links.empty())
+    return fail(Fault::environment, "the kernel accepts none of the hooks: " + hooks.front().reason);
   return links;
 }
 

@@ -17,8 +17,8 @@ struct DestroyLink {
 };
 using Link = std::unique_ptr<bpf_link, DestroyLink>;
 
-// Attaches every hook whose state is `attached`; those that the kernel refuses become `refused` with the reason. Fails
-// (environment) when none is left.
+// Attaches every hook whose state is `attached`; those that the kernel refuses become `refused` with the
+// reason. Fails (environment) when none is left.
 [[nodiscard]] Result<std::vector<Link>> attach_hooks(bpf_object &object, std::vector<HookStatus> &hooks);
 
 }  // namespace iptrackd::loader

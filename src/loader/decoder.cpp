@@ -108,8 +108,10 @@ void decode_socket(const iptrackd_event &wire, Event &event) {
 
 void decode_marks(const iptrackd_event &wire, Event &event) {
   constexpr std::pair<__u32, Mark> marks[] = {
-      {IPTRACKD_FLAG_PATH_TRUNCATED, Mark::path_truncated}, {IPTRACKD_FLAG_DELETED, Mark::deleted},
-      {IPTRACKD_FLAG_MEMFD, Mark::memfd},                   {IPTRACKD_FLAG_UNTRUSTED, Mark::untrusted},
+      {IPTRACKD_FLAG_PATH_TRUNCATED, Mark::path_truncated},
+      {IPTRACKD_FLAG_DELETED, Mark::deleted},
+      {IPTRACKD_FLAG_MEMFD, Mark::memfd},
+      {IPTRACKD_FLAG_UNTRUSTED, Mark::untrusted},
       {IPTRACKD_FLAG_PREEXISTING, Mark::preexisting},
   };
   for (const auto &[flag, mark] : marks) {
@@ -123,13 +125,17 @@ DecodeError decode(std::span<const std::byte> record, Event &event) {
   iptrackd_event wire{};
   if (record.size() < sizeof(wire)) return DecodeError::too_short;
   std::memcpy(&wire, record.data(), sizeof(wire));
-  if (wire.version != IPTRACKD_WIRE_VERSION || wire.fixed_size != sizeof(wire)) return DecodeError::wrong_version;
+  if (wire.version != IPTRACKD_WIRE_VERSION || wire.fixed_size != sizeof(wire))
+    return DecodeError::wrong_version;
   if (wire.kind >= IPTRACKD_KIND_COUNT) return DecodeError::unknown_kind;
 
-  std::string_view rest{reinterpret_cast<const char *>(record.data()) + sizeof(wire), record.size() - sizeof(wire)};
+  std::string_view rest{reinterpret_cast<const char *>(record.data()) + sizeof(wire),
+                        record.size() - sizeof(wire)};
   Parts parts;
-  const std::pair<std::string_view *, __u32> layout[] = {
-      {&parts.exe, wire.exe_size}, {&parts.cwd, wire.cwd_size}, {&parts.cgroup, wire.cgroup_size}, {&parts.args, wire.args_size}};
+  const std::pair<std::string_view *, __u32> layout[] = {{&parts.exe, wire.exe_size},
+                                                         {&parts.cwd, wire.cwd_size},
+                                                         {&parts.cgroup, wire.cgroup_size},
+                                                         {&parts.args, wire.args_size}};
   for (const auto &[part, size] : layout) {
     if (size > rest.size()) return DecodeError::wrong_size;
     *part = rest.substr(0, size);

@@ -5,22 +5,35 @@
 namespace iptrackd::loader {
 namespace {
 
-bool always(const Probes &) { return true; }
-bool exec(const Probes &probes) { return probes.exec; }
+bool always(const Probes &) {
+  return true;
+}
+bool exec(const Probes &probes) {
+  return probes.exec;
+}
 bool tcp(const Probes &probes) {
   return probes.tcp_connect || probes.tcp_accept || probes.tcp_bind || probes.tcp_close;
 }
-bool connect(const Probes &probes) { return probes.tcp_connect || probes.udp_connect; }
-bool bind(const Probes &probes) { return probes.tcp_bind || probes.udp_bind; }
-bool accept(const Probes &probes) { return probes.tcp_accept; }
-bool network(const Probes &probes) { return probes.any_network(); }
+bool connect(const Probes &probes) {
+  return probes.tcp_connect || probes.udp_connect;
+}
+bool bind(const Probes &probes) {
+  return probes.tcp_bind || probes.udp_bind;
+}
+bool accept(const Probes &probes) {
+  return probes.tcp_accept;
+}
+bool network(const Probes &probes) {
+  return probes.any_network();
+}
 
 constexpr std::string_view tp = "tracepoint";
 
 constexpr std::array hooks{
     Hook{"process_free", tp, "tp_btf/sched_process_free", "memory of processes that have ended", always},
     Hook{"process_exit", tp, "tp_btf/sched_process_exit", "tty of sockets closed by an exit", always},
-    Hook{"process_fork", tp, "tp_btf/sched_process_fork", "executable of children that execute nothing", always},
+    Hook{"process_fork", tp, "tp_btf/sched_process_fork", "executable of children that execute nothing",
+         always},
     Hook{"exec_done", tp, "tp_btf/sched_process_exec", "exec", always},
     Hook{"execve_enter", tp, "tp/syscalls/sys_enter_execve", "failed exec", exec},
     Hook{"execve_exit", tp, "tp/syscalls/sys_exit_execve", "failed exec", exec},
@@ -42,6 +55,8 @@ constexpr std::array hooks{
 
 }  // namespace
 
-std::span<const Hook> all_hooks() noexcept { return hooks; }
+std::span<const Hook> all_hooks() noexcept {
+  return hooks;
+}
 
 }  // namespace iptrackd::loader

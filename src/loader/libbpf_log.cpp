@@ -17,14 +17,15 @@ std::vector<std::string> &warnings() {
   return lines;
 }
 
-// The verifier's log comes as one warning of many lines; its conclusion is the last line but for the statistics.
+// The verifier's log comes as one warning of many lines; its conclusion is the last line but for the
+// statistics.
 std::string conclusion(std::string text) {
   while (!text.empty()) {
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
     const auto begin = text.rfind('\n');
     std::string line = begin == std::string::npos ? text : text.substr(begin + 1);
-    const bool noise = line.starts_with("processed ") || line.starts_with("-- END") || line.starts_with("stack depth") ||
-                       line.starts_with("verification time");
+    const bool noise = line.starts_with("processed ") || line.starts_with("-- END") ||
+                       line.starts_with("stack depth") || line.starts_with("verification time");
     if (!noise || begin == std::string::npos) return line;
     text.resize(begin);
   }

@@ -33,6 +33,8 @@ class Redactor {
   // Fault::usage where a pattern or a program's name is bad, one line a rule: "WHERE: what is wrong; ...".
   [[nodiscard]] static Result<Redactor> create(std::span<const Rule> rules);
 
+  Redactor(const Redactor &) = delete;
+  Redactor &operator=(const Redactor &) = delete;
   Redactor(Redactor &&) noexcept;
   Redactor &operator=(Redactor &&) noexcept;
   ~Redactor();

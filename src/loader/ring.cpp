@@ -17,11 +17,15 @@ std::uint64_t load(const void *position) noexcept {
   return std::atomic_ref{*word}.load(std::memory_order_acquire);
 }
 
-std::size_t padded(std::uint32_t length) noexcept { return (length + header_size + 7) / 8 * 8; }
+std::size_t padded(std::uint32_t length) noexcept {
+  return (length + header_size + 7) / 8 * 8;
+}
 
 }  // namespace
 
-void Ring::Unmap::operator()(void *address) const noexcept { munmap(address, size); }
+void Ring::Unmap::operator()(void *address) const noexcept {
+  munmap(address, size);
+}
 
 Ring::Ring(Mapping consumer, Mapping producer, std::size_t size, std::size_t page) noexcept
     : consumer_{std::move(consumer)}, producer_{std::move(producer)}, mask_{size - 1}, page_{page} {}
@@ -37,7 +41,9 @@ Result<Ring> Ring::map(int map_fd, std::size_t size) {
   return Ring{std::move(consumer_mapping), Mapping{producer, Unmap{length}}, size, page};
 }
 
-std::size_t Ring::pending() const noexcept { return load(producer_.get()) - load(consumer_.get()); }
+std::size_t Ring::pending() const noexcept {
+  return load(producer_.get()) - load(consumer_.get());
+}
 
 std::optional<std::span<const std::byte>> Ring::front() noexcept {
   while (pending() != 0) {

@@ -9,12 +9,12 @@
 namespace iptrackd::loader {
 namespace {
 
-// An event gets its time when its program begins, and stands in the ring when it ends. A program may be preempted in
-// between; so what is older than this, and only that, is taken to be complete.
+// An event gets its time when its program begins, and stands in the ring when it ends. A program may be
+// preempted in between; so what is older than this, and only that, is taken to be complete.
 constexpr std::uint64_t settle_ns = 50'000'000;
 
-// After this many rounds without an event the reader sleeps until one wakes it, or for `doze`: the pool has to hear
-// from every source now and then.
+// After this many rounds without an event the reader sleeps until one wakes it, or for `doze`: the pool has
+// to hear from every source now and then.
 constexpr std::uint32_t rounds_until_doze = 40;
 constexpr std::chrono::milliseconds doze{100};
 

@@ -23,8 +23,8 @@ class RingReader {
   // TRACER, POOL and REDACTOR must outlive the reader.
   RingReader(Tracer &tracer, Pool &pool, const Redactor &redactor, RingReaderOptions options);
 
-  // The thread's body: returns after STOP, when the rings have been drained one last time. GIVE_UP ends a wait for a
-  // free record as well; what is in the rings then is lost.
+  // The thread's body: returns after STOP, when the rings have been drained one last time. GIVE_UP ends a
+  // wait for a free record as well; what is in the rings then is lost.
   void run(std::stop_token stop, std::stop_token give_up);
 
   // Records that could not be decoded. Thread-safe.

@@ -23,12 +23,13 @@ using Skeleton = std::unique_ptr<iptrackd_bpf, DestroySkeleton>;
 
 constexpr std::uint32_t scratch_slots = 4;  // SCRATCH_SLOTS in bpf/maps.h
 
-constexpr std::array<std::string_view, IPTRACKD_CAUSE_COUNT> cause_names{"submitted", "ring-full", "no-scratch",
-                                                                         "map-full",  "fd-raced",  "unseen"};
+constexpr std::array<std::string_view, IPTRACKD_CAUSE_COUNT> cause_names{
+    "submitted", "ring-full", "no-scratch", "map-full", "fd-raced", "unseen"};
 
 bool is_wanted(std::string_view program, const TracerOptions &options) {
   const auto hooks = all_hooks();
-  const auto hook = std::find_if(hooks.begin(), hooks.end(), [&](const Hook &h) { return h.program == program; });
+  const auto hook =
+      std::find_if(hooks.begin(), hooks.end(), [&](const Hook &h) { return h.program == program; });
   return hook != hooks.end() && hook->wanted(options.probes);
 }
 
@@ -72,11 +73,13 @@ Result<Skeleton> load_programs(const TracerOptions &options, Wanted wanted) {
   return skeleton;
 }
 
-// One refused program makes the whole object fail. Then each is tried alone, to learn which are refused and why.
+// One refused program makes the whole object fail. Then each is tried alone, to learn which are refused and
+// why.
 void find_refused(const TracerOptions &options, std::vector<HookStatus> &hooks) {
   for (HookStatus &status : hooks) {
     if (status.state != HookState::attached) continue;
-    const auto alone = load_programs(options, [&](std::string_view name) { return name == status.hook->program; });
+    const auto alone =
+        load_programs(options, [&](std::string_view name) { return name == status.hook->program; });
     if (alone) continue;
     status.state = HookState::refused;
     status.reason = alone.error().message();
@@ -116,7 +119,9 @@ std::optional<std::string> obstacle() {
 
 }  // namespace
 
-std::string_view cause_name(std::size_t cause) noexcept { return cause_names.at(cause); }
+std::string_view cause_name(std::size_t cause) noexcept {
+  return cause_names.at(cause);
+}
 
 // The order of the members is that of their making: links go before what they hang on.
 struct Tracer::Parts {
@@ -147,14 +152,20 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions &options) {
 
   auto links = attach_hooks(*(*skeleton)->obj, hooks);
   if (!links) return tl::unexpected{links.error()};
-  auto parts = std::make_unique<Parts>(Parts{std::move(*skeleton), std::move(*exec_ring), std::move(*network_ring),
-                                             std::move(hooks), std::move(*links)});
+  auto parts = std::make_unique<Parts>(Parts{std::move(*skeleton), std::move(*exec_ring),
+                                             std::move(*network_ring), std::move(hooks), std::move(*links)});
   return std::unique_ptr<Tracer>{new Tracer{std::move(parts)}};
 }
 
-const std::vector<HookStatus> &Tracer::hooks() const noexcept { return parts_->hooks; }
-Ring &Tracer::exec_ring() noexcept { return parts_->exec_ring; }
-Ring &Tracer::network_ring() noexcept { return parts_->network_ring; }
+const std::vector<HookStatus> &Tracer::hooks() const noexcept {
+  return parts_->hooks;
+}
+Ring &Tracer::exec_ring() noexcept {
+  return parts_->exec_ring;
+}
+Ring &Tracer::network_ring() noexcept {
+  return parts_->network_ring;
+}
 
 KernelCounters Tracer::counters() const {
   KernelCounters sums{};
@@ -169,7 +180,9 @@ KernelCounters Tracer::counters() const {
   return sums;
 }
 
-void Tracer::detach() noexcept { parts_->links.clear(); }
+void Tracer::detach() noexcept {
+  parts_->links.clear();
+}
 
 void Tracer::set_reader_asleep(bool asleep) noexcept {
   std::atomic_ref{parts_->skeleton->bss->reader_asleep}.store(asleep ? 1 : 0);

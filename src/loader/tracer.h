@@ -1,7 +1,7 @@
 // Tracer: the kernel side, loaded and attached. Its rings and counters are what user space sees of it.
 //
-// Each hook is tried on its own: what this kernel refuses is reported with the kernel's reason, and the others run.
-// Everything is detached and freed with the Tracer.
+// Each hook is tried on its own: what this kernel refuses is reported with the kernel's reason, and the
+// others run. Everything is detached and freed with the Tracer.
 #ifndef IPTRACKD_LOADER_TRACER_H
 #define IPTRACKD_LOADER_TRACER_H
 
@@ -27,15 +27,15 @@ using KernelCounters = std::array<std::array<std::uint64_t, IPTRACKD_CAUSE_COUNT
 
 struct TracerOptions {
   Probes probes;
-  std::uint32_t args_max_bytes = 4096;       // 100 to IPTRACKD_ARGS_MAX
-  std::size_t ring_bytes = 16U << 20;        // of both rings together; a power of two
+  std::uint32_t args_max_bytes = 4096;          // 100 to IPTRACKD_ARGS_MAX
+  std::size_t ring_bytes = 16U << 20;           // of both rings together; a power of two
   std::set<std::string, std::less<>> sabotage;  // programs to treat as refused: for tests
 };
 
 class Tracer {
  public:
-  // Loads and attaches what OPTIONS want. Fails (environment) only when nothing can work: no BTF, no privilege, not a
-  // single hook accepted.
+  // Loads and attaches what OPTIONS want. Fails (environment) only when nothing can work: no BTF, no
+  // privilege, not a single hook accepted.
   [[nodiscard]] static Result<std::unique_ptr<Tracer>> start(const TracerOptions &options);
   ~Tracer();
   Tracer(const Tracer &) = delete;

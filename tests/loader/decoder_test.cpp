@@ -46,7 +46,8 @@ Record exec_record() {
   e.version = IPTRACKD_WIRE_VERSION;
   e.fixed_size = sizeof(e);
   e.kind = IPTRACKD_KIND_EXEC;
-  e.flags = IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_CWD | IPTRACKD_FLAG_CGROUP | IPTRACKD_FLAG_ARGS;
+  e.flags = IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_CWD | IPTRACKD_FLAG_CGROUP |
+            IPTRACKD_FLAG_ARGS;
   e.boot_ns = 123'456'789;
   e.exe_inode = 42;
   e.exe_device = 254 << 20 | 1;
@@ -74,8 +75,8 @@ Record close_record() {
   Record record = exec_record();
   auto &e = record.fixed;
   e.kind = IPTRACKD_KIND_CLOSE;
-  e.flags = IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_CGROUP | IPTRACKD_FLAG_LOCAL | IPTRACKD_FLAG_REMOTE |
-            IPTRACKD_FLAG_BYTES | IPTRACKD_FLAG_BEGAN | IPTRACKD_FLAG_OPENER;
+  e.flags = IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_CGROUP | IPTRACKD_FLAG_LOCAL |
+            IPTRACKD_FLAG_REMOTE | IPTRACKD_FLAG_BYTES | IPTRACKD_FLAG_BEGAN | IPTRACKD_FLAG_OPENER;
   e.protocol = IPPROTO_TCP;
   e.family = AF_INET6;
   e.began_ns = 100'000'000;
@@ -167,7 +168,8 @@ TEST_CASE("what the flags do not vouch for stays unknown") {
 TEST_CASE("a failed exec's name is kept as it was asked for, without file identity") {
   Record record = exec_record();
   record.fixed.result = -2;
-  record.fixed.flags = IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_EXE_VERBATIM | IPTRACKD_FLAG_UNTRUSTED;
+  record.fixed.flags =
+      IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_EXE_VERBATIM | IPTRACKD_FLAG_UNTRUSTED;
   record.exe = with_nuls({"./no/such"});
   record.cwd = record.cgroup = record.args = "";
   Event event;
@@ -185,14 +187,16 @@ TEST_CASE("the remarks become marks") {
   record.exe = with_nuls({"memfd:x"});
   Event event;
   REQUIRE(decode(record.bytes(), event) == DecodeError::none);
-  for (const Mark mark : {Mark::deleted, Mark::memfd, Mark::path_truncated, Mark::preexisting}) CHECK(event.has(mark));
+  for (const Mark mark : {Mark::deleted, Mark::memfd, Mark::path_truncated, Mark::preexisting})
+    CHECK(event.has(mark));
   CHECK_FALSE(event.has(Mark::untrusted));
   CHECK(event.exe.view() == "/memfd:x");
   CHECK(event.args_truncated == true);
 }
 
 TEST_CASE("only a pseudo terminal's slave gets a slash") {
-  for (const auto &[name, shown] : {std::pair{"tty1", "tty1"}, {"ttyS0", "ttyS0"}, {"pts0", "pts/0"}, {"ptsx", "ptsx"}}) {
+  for (const auto &[name, shown] :
+       {std::pair{"tty1", "tty1"}, {"ttyS0", "ttyS0"}, {"pts0", "pts/0"}, {"ptsx", "ptsx"}}) {
     Record record = exec_record();
     std::memset(record.fixed.tty, 0, sizeof(record.fixed.tty));
     std::memcpy(record.fixed.tty, name, std::strlen(name));
