@@ -6,13 +6,15 @@ target_include_directories(iptrackd_flags INTERFACE
 target_compile_options(iptrackd_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -fstack-protector-strong
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
+  $<$<BOOL:$<TARGET_PROPERTY:IPTRACKD_IS_TEST>>:-O0>  # halves the time that the tests take to build
   $<$<BOOL:${IPTRACKD_WERROR}>:-Werror>)
 if(IPTRACKD_SANITIZE)
   target_compile_options(iptrackd_flags INTERFACE
     -fsanitize=${IPTRACKD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(iptrackd_flags INTERFACE -fsanitize=${IPTRACKD_SANITIZE})
 else()
-  target_compile_definitions(iptrackd_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+  target_compile_definitions(iptrackd_flags INTERFACE
+    $<$<NOT:$<OR:$<CONFIG:Debug>,$<BOOL:$<TARGET_PROPERTY:IPTRACKD_IS_TEST>>>>:_FORTIFY_SOURCE=2>)
 endif()
 
 # iptrackd_room(NAME LINK libraries... PRIVATE_LINK libraries...): the folder src/NAME as one static library. Every .cpp
@@ -30,10 +32,11 @@ endfunction()
 function(iptrackd_unit_tests name)
   cmake_parse_arguments(tests "" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
-  add_executable(unit-${name} ${sources} ${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp)
-  target_link_libraries(unit-${name} PRIVATE iptrackd::${name} doctest::doctest ${tests_LINK})
+  add_executable(unit-${name} ${sources})
+  target_link_libraries(unit-${name} PRIVATE iptrackd::${name} doctest_main ${tests_LINK})
   target_include_directories(unit-${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  set_target_properties(unit-${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  set_target_properties(unit-${name} PROPERTIES
+    IPTRACKD_IS_TEST ON RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   add_test(NAME unit.${name} COMMAND unit-${name})
   set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120)
 endfunction()

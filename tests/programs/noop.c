@@ -1,0 +1,4 @@
+// The smallest program there is, for the generator to start.
+int main(void) {
+  return 0;
+}

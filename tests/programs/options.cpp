@@ -1,0 +1,35 @@
+#include "options.h"
+
+namespace iptrackd::oracle {
+
+Options::Options(std::span<char *const> words) {
+  for (const std::string word : words) {
+    const auto equals = word.find('=');
+    if (equals == std::string::npos) {
+      errno = EINVAL;
+      die("not KEY=VALUE: " + word);
+    }
+    values_[word.substr(0, equals)] = word.substr(equals + 1);
+  }
+}
+
+std::string Options::text(const std::string &key, const std::string &fallback) const {
+  const auto found = values_.find(key);
+  return found == values_.end() ? fallback : found->second;
+}
+
+std::uint64_t Options::number(const std::string &key, std::uint64_t fallback) const {
+  const auto found = values_.find(key);
+  return found == values_.end() ? fallback : std::stoull(found->second);
+}
+
+Proto Options::proto() const {
+  return is("proto", "udp") ? Proto::udp : Proto::tcp;
+}
+
+Family Options::family() const {
+  if (is("family", "6")) return Family::ipv6;
+  return is("family", "mapped") ? Family::mapped : Family::ipv4;
+}
+
+}  // namespace iptrackd::oracle

@@ -1,0 +1,40 @@
+// oracle DEED [KEY=VALUE...]: performs a deed and prints, as one line of JSON, every row that it must have
+// left in the view iptrackd.activity, its own start included. Deeds and their words: deeds.h. `oracle self
+// ...` does nothing further, whatever its arguments are.
+#include <csignal>
+#include <exception>
+#include <map>
+
+#include "deeds.h"
+
+namespace {
+
+using namespace iptrackd::oracle;
+
+int perform(std::span<char *const> arguments) {
+  const Moment began = now();
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::map<std::string, void (*)(const Options &, Report &)> deeds{
+      {"connect", connect_deed}, {"accept", accept_deed}, {"bind", bind_deed},
+      {"close", close_deed},     {"exec", exec_deed},     {"all", all_deeds},
+  };
+  Report report;
+  report.add(own_exec(began));
+  const std::string name = arguments.size() > 1 ? arguments[1] : "self";
+  if (const auto deed = deeds.find(name); deed != deeds.end()) {
+    in_context(Options{arguments.subspan(2)}, report, deed->second);
+  }
+  print(report);
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char **arguments) {
+  try {
+    return perform({arguments, static_cast<std::size_t>(count)});
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "oracle: %s\n", error.what());
+    return 1;
+  }
+}

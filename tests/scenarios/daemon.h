@@ -1,0 +1,74 @@
+// Daemon: one `iptrackd run` with a configuration, directory and database of its own.
+#ifndef IPTRACKD_TESTS_SCENARIOS_DAEMON_H
+#define IPTRACKD_TESTS_SCENARIOS_DAEMON_H
+
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "process.h"
+#include "rows.h"
+
+namespace iptrackd::scenario {
+
+// Removed with everything in it.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory &) = delete;
+  TemporaryDirectory &operator=(const TemporaryDirectory &) = delete;
+  [[nodiscard]] const Path &path() const { return path_; }
+
+ private:
+  Path path_;
+};
+
+void write_file(const Path &file, const std::string &text);
+
+struct DaemonOptions {
+  std::string drop_in;                   // YAML, put into FILE.d/
+  std::optional<Connection> connection;  // of a database that holds no schema yet; else one is made
+};
+
+// A configuration in DIRECTORY, FIFO and pins included, whose rows go to where the settings say. CONNECTION
+// is the database.
+struct Prepared {
+  Path configuration;
+  Path pins;
+  std::optional<Connection> connection;
+  Path jsonl;
+};
+// Is there a pin directory? Without a mounted bpf file system there can be none.
+[[nodiscard]] bool has_pins(const Prepared &prepared);
+[[nodiscard]] Prepared prepare(const Path &directory, const DaemonOptions &options);
+// `iptrackd schema apply`; throws where it fails.
+void apply_schema(const Prepared &prepared);
+[[nodiscard]] Launch daemon_launch(const std::string &verb, const Path &configuration);
+
+class Daemon {
+ public:
+  // Returns when the daemon has said that it is ready; throws std::runtime_error with its output where it
+  // does not.
+  explicit Daemon(const DaemonOptions &options = {});
+
+  [[nodiscard]] Rows &rows() { return *rows_; }
+  [[nodiscard]] Process &process() { return *process_; }
+  [[nodiscard]] const Prepared &prepared() const { return prepared_; }
+  [[nodiscard]] const Path &directory() const { return directory_.path(); }
+  // Sends SIGNAL and returns what the daemon left; one that does not end in time is killed.
+  [[nodiscard]] Ended stop(int signal = SIGTERM, Milliseconds timeout = std::chrono::seconds{20});
+
+ private:
+  TemporaryDirectory directory_;
+  Prepared prepared_;
+  std::unique_ptr<Process> process_;
+  std::unique_ptr<Rows> rows_;
+};
+
+[[nodiscard]] std::unique_ptr<Rows> open_rows(const std::optional<Connection> &connection, const Path &jsonl);
+
+}  // namespace iptrackd::scenario
+
+#endif

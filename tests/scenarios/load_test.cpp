@@ -1,0 +1,69 @@
+#include <doctest/doctest.h>
+
+#include <thread>
+
+#include "daemon.h"
+#include "load.h"
+#include "shared_daemon.h"
+
+namespace iptrackd::scenario {
+namespace {
+
+// How fast the events must come for the test to be one of load.
+constexpr double within_seconds = 4;
+
+// A ring that must overflow: the smallest, drained seldom.
+const char *const small_ring = "ring-buffer: {size: 128KiB, drain-interval-ms: 1000}\n";
+constexpr std::chrono::milliseconds drained_after{1500};
+
+struct Books {
+  std::int64_t generated = 0;
+  std::int64_t arrived = 0;      // of those
+  std::int64_t lost = 0;         // of anybody
+  std::int64_t others_lost = 0;  // events of other processes that the witness has and this daemon has not
+};
+
+// A lost event does not say whose it was, and other processes go on living: how much of the loss is theirs is
+// known from WITNESS, the rows of a daemon beside it that loses nothing.
+Books books_of_overflow(Rows &witness) {
+  Daemon daemon{{small_ring, std::nullopt}};
+  const std::int64_t since = now_us();
+  const Generated generated = generate({"events=100000"});
+  std::this_thread::sleep_for(drained_after);
+  const std::int64_t until = now_us();
+  // Everything is written once the daemon has stopped, so that the books can be closed.
+  REQUIRE(daemon.stop().status == 0);
+  wait_for_rows(witness, std::chrono::seconds{60});
+  REQUIRE(witness.of_session(generated.sid, since, until) == generated.events);
+  const Lost lost = lost_since(daemon.rows(), since);
+  CHECK(lost.unknown == 0);
+  return {generated.total, sum(daemon.rows().of_session(generated.sid, since, until)), lost.count,
+          sum(witness.of_others(generated.sid, since, until)) -
+              sum(daemon.rows().of_others(generated.sid, since, until))};
+}
+
+}  // namespace
+
+TEST_CASE("load: a hundred thousand events and none lost") {
+  Rows &rows = shared_rows();
+  const std::int64_t since = now_us();
+  const Generated generated = generate({"events=100000"});
+  MESSAGE("generated ", generated.total, " events in ", generated.seconds, " s");
+  CHECK(generated.total >= 100'000);
+  CHECK(generated.seconds < within_seconds);
+  wait_for_rows(rows, std::chrono::seconds{60});
+  CHECK(rows.of_session(generated.sid, since, now_us()) == generated.events);
+  CHECK(lost_since(rows, since).count == 0);
+  CHECK(lost_since(rows, since).unknown == 0);
+  CHECK(rows.disorder(since) == 0);
+}
+
+TEST_CASE("load: with a ring that overflows rows and losses are all events") {
+  const Books books = books_of_overflow(shared_rows());
+  CAPTURE(books.arrived);
+  CAPTURE(books.others_lost);
+  CHECK(books.lost > 0);
+  CHECK(books.arrived + books.lost == books.generated + books.others_lost);
+}
+
+}  // namespace iptrackd::scenario
