@@ -87,11 +87,20 @@ void decode_program(const iptrackd_event &wire, const Parts &parts, Event &event
   }
 }
 
+// Where a connect was refused early its socket has no address or port of its own yet: the kernel's zeros mean "none"
+// then. For a bind they are what was asked for.
+Endpoint without_unset(Endpoint endpoint) {
+  if (endpoint.address && endpoint.address->bytes == decltype(Address::bytes){}) endpoint.address.reset();
+  if (endpoint.port == 0) endpoint.port.reset();
+  return endpoint;
+}
+
 void decode_socket(const iptrackd_event &wire, Event &event) {
   if (wire.protocol == 0) return;
   event.protocol = wire.protocol == IPPROTO_UDP ? Protocol::udp : Protocol::tcp;
   if ((wire.flags & IPTRACKD_FLAG_LOCAL) != 0) {
     event.local = {make_address(wire, wire.local), wire.local_port};
+    if (wire.kind == IPTRACKD_KIND_CONNECT) event.local = without_unset(event.local);
   }
   if ((wire.flags & IPTRACKD_FLAG_REMOTE) != 0) {
     event.remote = {make_address(wire, wire.remote), wire.remote_port};

@@ -180,6 +180,24 @@ TEST_CASE("a failed exec's name is kept as it was asked for, without file identi
   CHECK(event.result == -2);
 }
 
+TEST_CASE("a connect that was refused before its socket had an address has none; a bind to any address has") {
+  Record record = close_record();
+  std::memset(record.fixed.local, 0, sizeof(record.fixed.local));
+  record.fixed.local_port = 0;
+  record.fixed.kind = IPTRACKD_KIND_CONNECT;
+  Event connect;
+  REQUIRE(decode(record.bytes(), connect) == DecodeError::none);
+  CHECK_FALSE(connect.local.address.has_value());
+  CHECK_FALSE(connect.local.port.has_value());
+  CHECK(connect.remote.port == 40000);
+
+  record.fixed.kind = IPTRACKD_KIND_BIND;
+  Event bind;
+  REQUIRE(decode(record.bytes(), bind) == DecodeError::none);
+  CHECK(bind.local.address->to_string() == "::");
+  CHECK(bind.local.port == 0);
+}
+
 TEST_CASE("the remarks become marks") {
   Record record = exec_record();
   record.fixed.flags |= IPTRACKD_FLAG_DELETED | IPTRACKD_FLAG_MEMFD | IPTRACKD_FLAG_PATH_TRUNCATED |

@@ -69,6 +69,7 @@ TEST_CASE("all groups are replaced, or the whole match without groups") {
 TEST_CASE("overlapping and touching matches are one secret") {
   const auto rules = redactor({{"*", "abc", ""}, {"*", "bcd", ""}, {"*", "ef", ""}, {"*", "e", ""}});
   CHECK(redacted(rules, "", "abcd|xabcdef|fef") == "***|x***|f***");
+  CHECK(redacted(redactor({{"*", "abcde", ""}, {"*", "bc", ""}}), "", "abcdef") == "***f");
 }
 
 TEST_CASE("the boundaries of arguments stay, whatever a group spans") {
