@@ -294,7 +294,16 @@ TEST_CASE("closed standard descriptors do not become the FIFO" * doctest::skip(n
   const Fixture fixture;
   fixture.make_fifo();
   const Fd reader = fixture.reader();
-  CHECK(run_callback({"-p", fixture.fifo}, session_environment(), -1, true).exit_code == exit_delivered);
-  CHECK(inspect_frame(read_all(reader.get())).state == Frame::State::whole);
+  fill(reader.get());
+  const pid_t child = start_callback({"-p", fixture.fifo, "-t", "20"}, session_environment(), -1, true);
+  ::usleep(200'000);  // it waits for room now
+  for (const char *number : {"0", "1", "2"}) {
+    std::error_code error;
+    const auto target =
+        std::filesystem::read_symlink("/proc/" + std::to_string(child) + "/fd/" + number, error);
+    CHECK(target == "/dev/null");
+  }
+  static_cast<void>(read_all(reader.get()));
+  CHECK(wait_for(child).exit_code == exit_delivered);
   CHECK(run_callback({"--wrong"}, {}, -1, true).exit_code == exit_usage);
 }
