@@ -42,7 +42,10 @@ int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binp
   struct scratch *scratch = &area->common;
 
   bpf_map_delete_elem(&calls, &call);
-  if (!area) return 0;
+  if (!area) {
+    process__forget(BPF_CORE_READ(task, tgid)); /* it does not run that any more */
+    return 0;
+  }
   process__learn(scratch, task, BPF_CORE_READ(bprm, file));
   if (want_exec) exec__report(scratch, task);
   scratch__give_back(scratch);

@@ -49,7 +49,8 @@ static __noinline void process__learn(struct scratch *scratch, struct task_struc
   } else {
     bpf_map_update_elem(&long_paths, &tgid, scratch->data, BPF_ANY);
   }
-  bpf_map_update_elem(&processes, &tgid, process, BPF_ANY);
+  /* No entry is better than that of what it ran before. */
+  if (bpf_map_update_elem(&processes, &tgid, process, BPF_ANY)) process__forget(tgid);
 }
 
 /* The entry of the task's process, or NULL. */

@@ -6,3 +6,8 @@ if(SHOULD_INSTALL_CONFIG_TEMPLATE)
   install(FILES ${PROJECT_SOURCE_DIR}/config/iptrackd.yml DESTINATION ${config_directory}
           RENAME ${config_name} PERMISSIONS OWNER_READ OWNER_WRITE)
 endif()
+if(SHOULD_INSTALL_SYSTEMD_SERVICE)
+  configure_file(${PROJECT_SOURCE_DIR}/packaging/iptrackd.service.in ${PROJECT_BINARY_DIR}/iptrackd.service @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/iptrackd.service DESTINATION ${iptrackd_prefix}/lib/systemd/system)
+endif()
+install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
