@@ -87,8 +87,8 @@ void decode_program(const iptrackd_event &wire, const Parts &parts, Event &event
   }
 }
 
-// Where a connect was refused early its socket has no address or port of its own yet: the kernel's zeros mean "none"
-// then. For a bind they are what was asked for.
+// Where a connect was refused early its socket has no address or port of its own yet: the kernel's zeros mean
+// "none" then. For a bind they are what was asked for.
 Endpoint without_unset(Endpoint endpoint) {
   if (endpoint.address && endpoint.address->bytes == decltype(Address::bytes){}) endpoint.address.reset();
   if (endpoint.port == 0) endpoint.port.reset();

@@ -124,6 +124,7 @@ TEST_CASE("arguments are bytes: invalid UTF-8, newlines, carriage returns and st
   CHECK(redacted(rule, "", "\xff\xfe|-p\xc3|\xe2\x82|a\nb\rc") == "\xff\xfe|-p***|\xe2\x82|a\nb\rc");
   CHECK(redacted(rule, "", "x|-pone\ntwo|-pthree") == "x|-p***|-p***");
   CHECK(redacted(redactor({{"*", "p=(\\S+)", ""}}), "", "sh|-c|p=x\ny") == "sh|-c|p=***\ny");
+  CHECK(redacted(redactor({{"*", "a\\r(.+)", ""}}), "", "a\nb|a b") == "a\n***|a b");
   CHECK(redacted(redactor({{"*", "\xc3\xa9=(.+)", ""}}), "", "\xc3\xa9=x") == "\xc3\xa9=***");
 }
 
