@@ -3,7 +3,11 @@ install(TARGETS iptrackd-pam-callback RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXE
 if(SHOULD_INSTALL_CONFIG_TEMPLATE)
   get_filename_component(config_directory ${CONFIGURATION_FILEPATH_DEFAULT} DIRECTORY)
   get_filename_component(config_name ${CONFIGURATION_FILEPATH_DEFAULT} NAME)
-  install(FILES ${PROJECT_SOURCE_DIR}/config/iptrackd.yml DESTINATION ${config_directory}
+  # The template names the defaults; those that this build changed must stand in what is installed.
+  file(READ ${PROJECT_SOURCE_DIR}/config/iptrackd.yml template)
+  string(REPLACE "fifo-file: /run/iptrackd/pam.fifo" "fifo-file: ${FIFO_FILEPATH_DEFAULT}" template "${template}")
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/iptrackd.yml CONTENT "${template}" @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/iptrackd.yml DESTINATION ${config_directory}
           RENAME ${config_name} PERMISSIONS OWNER_READ OWNER_WRITE)
 endif()
 if(SHOULD_INSTALL_SYSTEMD_SERVICE)
