@@ -83,8 +83,7 @@ struct Pipeline::Stages {
     ring_thread = named_thread("ring-reader", [this](std::stop_token stop) {
       ring_reader.run(std::move(stop), give_up.get_token());
     });
-    fifo_thread =
-        named_thread("fifo-reader", [this](std::stop_token stop) { fifo->run(pool, std::move(stop)); });
+    fifo_thread = named_thread("fifo-reader", [this](const std::stop_token &stop) { fifo->run(pool, stop); });
     loss_thread =
         named_thread("loss-watch", [this](std::stop_token stop) { loss_watch.run(std::move(stop)); });
   }

@@ -109,7 +109,7 @@ void fill_connection(Section &section, std::map<std::string, std::string> &conne
     if (value.empty()) continue;
     if (const auto right = wrong_form(keyword, value); !right.empty()) {
       section.complain(section.at({keyword.name}),
-                       section.name(keyword.name) + " is " + quoted(value) + "; " + right);
+                       section.name(keyword.name) + " is " + in_quotes(value) + "; " + right);
       continue;
     }
     connection.emplace(keyword.name, std::move(value));
@@ -142,7 +142,7 @@ void fill_schema(Section &section, std::string &schema) {
   if (!is_schema_name(name))
     return section.complain(
         section.at({"schema"}),
-        section.name("schema") + " is " + quoted(name) +
+        section.name("schema") + " is " + in_quotes(name) +
             "; write at most 63 lower-case letters, digits and _, not beginning with a digit or pg_");
   schema = std::move(name);
 }

@@ -109,7 +109,7 @@ void fill_metrics(Section section, Metrics &metrics) {
   metrics.listen = parse_listen(text);
   if (!metrics.listen)
     section.complain(section.at({"listen"}),
-                     section.name("listen") + " is " + quoted(text) +
+                     section.name("listen") + " is " + in_quotes(text) +
                          "; write a numeric address and a port, like \"127.0.0.1:9435\"");
 }
 

@@ -49,7 +49,7 @@ void fill_probes(Section &root, Probes &probes) {
   fill_map({root.findings(), nullptr, "probes"}, probes);  // makes the keys known
   const auto mask = parse_mask(node->scalar);
   if (!mask)
-    return root.complain(node->at, "probes is " + quoted(node->scalar) +
+    return root.complain(node->at, "probes is " + in_quotes(node->scalar) +
                                        "; write a mapping of probes, or a mask from 0 to 0xffff");
   fill_mask(*mask, probes);
 }

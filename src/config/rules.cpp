@@ -35,7 +35,7 @@ void add_rule(Section &section, const std::string &name, std::string_view text, 
   if (text.empty())
     return section.complain(at, name + " holds an empty rule; remove it or the comma beside it");
   if (text.front() != '/' && text.front() != '*')
-    return section.complain(at, name + " holds the rule " + quoted(text) +
+    return section.complain(at, name + " holds the rule " + in_quotes(text) +
                                     "; begin it with an absolute path, or * for any program");
   rules.push_back({std::string{text}, at});
 }
@@ -66,7 +66,7 @@ std::vector<std::string> read_programs(Section &section) {
   const auto add = [&](std::string_view program, const Position &at) {
     const bool path = program.starts_with('/');
     if (program.empty() || (!path && program.find('/') != std::string_view::npos))
-      return section.complain(at, section.name("exe") + " is " + quoted(program) +
+      return section.complain(at, section.name("exe") + " is " + in_quotes(program) +
                                       "; write a program's name, its absolute path, or * for any");
     programs.emplace_back(program);
   };

@@ -43,7 +43,7 @@ void Findings::report_unknown_keys() {
     for (const auto &child : section.node->children) {
       if (std::find(section.keys.begin(), section.keys.end(), child.key) != section.keys.end()) continue;
       const std::string where = section.path.empty() ? "" : " in '" + section.path + "'";
-      add(child.key_at, "unknown key " + quoted(child.key) + where + "; " + advice(section, child.key));
+      add(child.key_at, "unknown key " + in_quotes(child.key) + where + "; " + advice(section, child.key));
     }
   }
 }
@@ -111,7 +111,7 @@ void Section::flag(std::string_view key, bool &out) {
   const TreeNode *value = scalar(key);
   if (value == nullptr) return;
   if (value->scalar != "true" && value->scalar != "false")
-    return findings_.add(value->at, name(key) + " is " + quoted(value->scalar) + "; write true or false");
+    return findings_.add(value->at, name(key) + " is " + in_quotes(value->scalar) + "; write true or false");
   out = value->scalar == "true";
 }
 
@@ -129,7 +129,7 @@ void Section::absolute_path(std::string_view key, std::string &out) {
   if (path.empty()) return;
   if (!path.starts_with('/'))
     return findings_.add(at({key}),
-                         name(key) + " is " + quoted(path) + "; write an absolute path, beginning with /");
+                         name(key) + " is " + in_quotes(path) + "; write an absolute path, beginning with /");
   constexpr std::size_t path_max = 4095;  // PATH_MAX without its NUL
   if (path.size() > path_max)
     return findings_.add(at({key}), name(key) + " is longer than a path can be; at most 4095 bytes");
@@ -141,10 +141,10 @@ void Section::size(std::string_view key, std::uint64_t &out, std::int64_t min, s
   if (value == nullptr) return;
   const auto bytes = parse_size(value->scalar);
   if (!bytes)
-    return findings_.add(
-        value->at, name(key) + " is " + quoted(value->scalar) + "; write a size like 16777216, 16M or 16MiB");
+    return findings_.add(value->at, name(key) + " is " + in_quotes(value->scalar) +
+                                        "; write a size like 16777216, 16M or 16MiB");
   if (*bytes < min || *bytes > max)
-    return findings_.add(value->at, name(key) + " is " + quoted(value->scalar) + "; write a size from " +
+    return findings_.add(value->at, name(key) + " is " + in_quotes(value->scalar) + "; write a size from " +
                                         format_size(min) + " to " + format_size(max));
   out = static_cast<std::uint64_t>(*bytes);
 }
@@ -154,10 +154,10 @@ void Section::duration(std::string_view key, std::chrono::milliseconds &out, std
   if (value == nullptr) return;
   const auto parsed = parse_duration(value->scalar);
   if (!parsed)
-    return findings_.add(value->at, name(key) + " is " + quoted(value->scalar) +
+    return findings_.add(value->at, name(key) + " is " + in_quotes(value->scalar) +
                                         "; write a duration like 250ms, 30s, 15min, 1h or 7d");
   if (parsed->count() < 0 || *parsed > max)
-    return findings_.add(value->at, name(key) + " is " + quoted(value->scalar) +
+    return findings_.add(value->at, name(key) + " is " + in_quotes(value->scalar) +
                                         "; write a duration from 0s to " + format_duration(max));
   out = *parsed;
 }
@@ -176,7 +176,7 @@ std::int64_t Section::bounded(std::string_view key, std::int64_t current, std::i
   if (value == nullptr) return current;
   const auto number = parse_integer(value->scalar);
   if (number && *number >= min && *number <= max) return *number;
-  findings_.add(value->at, name(key) + " is " + quoted(value->scalar) + "; " + range(min, max));
+  findings_.add(value->at, name(key) + " is " + in_quotes(value->scalar) + "; " + range(min, max));
   return current;
 }
 
@@ -188,7 +188,7 @@ std::size_t Section::chosen(std::string_view key, const std::vector<std::string_
     std::string list;
     for (std::size_t i = 0; i < words.size(); ++i)
       list += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + std::string{words[i]};
-    findings_.add(value->at, name(key) + " is " + quoted(value->scalar) + "; write " + list);
+    findings_.add(value->at, name(key) + " is " + in_quotes(value->scalar) + "; write " + list);
   }
   return static_cast<std::size_t>(found - words.begin());
 }

@@ -104,7 +104,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void set_key(const YAML::Mark &mark, const std::string &name) {
     Open &map = open_.back();
     if (const TreeNode *first = map.node.find(name)) {
-      refuse(mark, "the key " + quoted(name) + " stands here a second time; line " +
+      refuse(mark, "the key " + in_quotes(name) + " stands here a second time; line " +
                        std::to_string(first->key_at.line) + " has it already, keep one");
     }
     if (map.node.children.size() >= keys_max)

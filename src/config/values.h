@@ -34,7 +34,7 @@ namespace iptrackd::config {
 
 // TEXT in single quotes, fit for one line of a terminal: cut after 60 bytes, everything but printable ASCII
 // escaped.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 // The same escapes, neither cut nor quoted.
 [[nodiscard]] std::string printable(std::string_view text);
 

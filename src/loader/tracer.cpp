@@ -14,12 +14,13 @@
 #include "loader/libbpf_log.h"
 
 namespace iptrackd::loader {
-namespace {
 
 struct DestroySkeleton {
   void operator()(iptrackd_bpf *skeleton) const noexcept { iptrackd_bpf__destroy(skeleton); }
 };
 using Skeleton = std::unique_ptr<iptrackd_bpf, DestroySkeleton>;
+
+namespace {
 
 constexpr std::uint32_t scratch_slots = 4;  // SCRATCH_SLOTS in bpf/maps.h
 

@@ -106,15 +106,13 @@ void CopyFields::interval(const std::optional<std::uint64_t> &ns) {
 void CopyFields::inet(const std::optional<Address> &address) {
   if (!address) return null();
   const bool v4 = address->family == Address::Family::ipv4;
-  const std::int8_t size = v4 ? 4 : 16;
+  const std::size_t size = v4 ? 4 : 16;
   append_counted(out_, [&] {
     append(out_, static_cast<std::int8_t>(v4 ? inet_family_v4 : inet_family_v6));
     append(out_, static_cast<std::int8_t>(v4 ? 32 : -128));  // 128 as a byte
     append(out_, std::int8_t{0});                            // not a cidr
-    append(out_, size);
-    for (std::int8_t i = 0; i < size; ++i) {
-      out_.push_back(static_cast<char>(address->bytes[static_cast<std::size_t>(i)]));
-    }
+    append(out_, static_cast<std::int8_t>(size));
+    out_.append(reinterpret_cast<const char *>(address->bytes.data()), size);
   });
   ++count_;
 }

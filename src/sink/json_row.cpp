@@ -56,7 +56,8 @@ Json value(const ArgList &args) {
 
 Json seconds(const std::optional<std::uint64_t> &ns) {
   if (!ns) return nullptr;
-  return static_cast<double>(*ns / 1000) / 1e6;
+  const std::uint64_t microseconds = *ns / 1000;
+  return static_cast<double>(microseconds) / 1e6;
 }
 
 Json device(const std::optional<std::uint32_t> &number) {

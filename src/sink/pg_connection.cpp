@@ -167,6 +167,25 @@ Result<PgConnection::ResultPtr> PgConnection::next_result(Clock::time_point dead
   return ResultPtr{PQgetResult(connection_.get())};
 }
 
+namespace {
+
+std::vector<PgConnection::Row> rows_of(const PGresult *result) {
+  const int fields = PQnfields(result);
+  std::vector<PgConnection::Row> rows(static_cast<std::size_t>(PQntuples(result)));
+  int number = 0;
+  for (auto &row : rows) {
+    row.resize(static_cast<std::size_t>(fields));
+    for (int f = 0; f < fields; ++f) {
+      if (PQgetisnull(result, number, f) != 0) continue;
+      row[f] = std::string(PQgetvalue(result, number, f), PQgetlength(result, number, f));
+    }
+    ++number;
+  }
+  return rows;
+}
+
+}  // namespace
+
 // All results of what was sent, up to the last one; the first error wins, the last rows are returned.
 Result<std::vector<PgConnection::Row>> PgConnection::collect(Clock::time_point deadline,
                                                              const std::stop_token &stop) {
@@ -179,13 +198,7 @@ Result<std::vector<PgConnection::Row>> PgConnection::collect(Clock::time_point d
     const PGresult *raw = result->get();
     const ExecStatusType status = PQresultStatus(raw);
     if (status == PGRES_TUPLES_OK) {
-      rows.assign(static_cast<std::size_t>(PQntuples(raw)), Row(static_cast<std::size_t>(PQnfields(raw))));
-      for (int r = 0; r < PQntuples(raw); ++r) {
-        for (int f = 0; f < PQnfields(raw); ++f) {
-          if (PQgetisnull(raw, r, f) == 0)
-            rows[r][f] = std::string(PQgetvalue(raw, r, f), PQgetlength(raw, r, f));
-        }
-      }
+      rows = rows_of(raw);
     } else if (status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY && !error) {
       error = error_of(raw);
     }
@@ -211,6 +224,7 @@ Result<std::vector<PgConnection::Row>> PgConnection::query(const std::string &sq
                                                            std::stop_token stop) {
   const auto deadline = Clock::now() + limits_.statement;
   std::vector<const char *> values;
+  values.reserve(parameters.size());
   for (const std::string &parameter : parameters) values.push_back(parameter.c_str());
   if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
                         values.data(), nullptr, nullptr, 0) == 0) {

@@ -77,9 +77,9 @@ TEST_CASE("formatting uses the largest unit that divides") {
 }
 
 TEST_CASE("what is quoted stays on one line of a terminal") {
-  CHECK(quoted("a b") == "'a b'");
-  CHECK(quoted("a\nb\x1b[31m\xff") == "'a\\x0ab\\x1b[31m\\xff'");
-  CHECK(quoted(std::string(100, 'x')) == "'" + std::string(60, 'x') + "...'");
+  CHECK(in_quotes("a b") == "'a b'");
+  CHECK(in_quotes("a\nb\x1b[31m\xff") == "'a\\x0ab\\x1b[31m\\xff'");
+  CHECK(in_quotes(std::string(100, 'x')) == "'" + std::string(60, 'x') + "...'");
 }
 
 TEST_CASE("the nearest name is found where one is close") {

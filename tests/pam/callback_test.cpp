@@ -21,7 +21,7 @@ namespace {
 constexpr double at_once_ms = 50;  // the contract's bound when nobody reads
 constexpr int most_tries = 5;      // a busy machine can make one run late, not each of five
 
-struct Fixture {
+struct CallbackFixture {
   ScratchDirectory scratch;
   std::string fifo = scratch / "pam.fifo";
   std::string leftovers = fifo + ".d";
@@ -121,7 +121,7 @@ TEST_CASE("the help lists every exit code") {
 }
 
 TEST_CASE("with a reader the record is one write" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   fixture.make_fifo();
   const Fd reader = fixture.reader();
   const Run run = fixture.run();
@@ -139,7 +139,7 @@ TEST_CASE("with a reader the record is one write" * doctest::skip(not_root)) {
 }
 
 TEST_CASE("without a FIFO the record is left, at once" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   std::size_t tries = 0;
   const Run run = fixture.run_at_once(tries);
   CHECK(run.exit_code == exit_no_fifo);
@@ -153,7 +153,7 @@ TEST_CASE("without a FIFO the record is left, at once" * doctest::skip(not_root)
 }
 
 TEST_CASE("even the directory of the FIFO may be missing" * doctest::skip(not_root)) {
-  Fixture fixture;
+  CallbackFixture fixture;
   const std::string parent = fixture.scratch / "run";
   fixture.fifo = parent + "/pam.fifo";
   CHECK(fixture.run().exit_code == exit_no_fifo);
@@ -162,7 +162,7 @@ TEST_CASE("even the directory of the FIFO may be missing" * doctest::skip(not_ro
 }
 
 TEST_CASE("without a reader the record is left, at once" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   fixture.make_fifo();
   std::size_t tries = 0;
   const Run run = fixture.run_at_once(tries);
@@ -171,7 +171,7 @@ TEST_CASE("without a reader the record is left, at once" * doctest::skip(not_roo
 }
 
 TEST_CASE("what is no FIFO of root's own is not written" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   Fd reader;
   SUBCASE("a regular file") {
     std::ofstream{fixture.fifo} << "precious";
@@ -205,7 +205,7 @@ TEST_CASE("what is no FIFO of root's own is not written" * doctest::skip(not_roo
 }
 
 TEST_CASE("a full pipe is waited for, without using the processor" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   fixture.make_fifo();
   const Fd reader = fixture.reader();
   fill(reader.get());
@@ -221,7 +221,7 @@ TEST_CASE("a full pipe is waited for, without using the processor" * doctest::sk
 }
 
 TEST_CASE("room in the pipe ends the wait" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   fixture.make_fifo();
   const Fd reader = fixture.reader();
   fill(reader.get());
@@ -232,7 +232,7 @@ TEST_CASE("room in the pipe ends the wait" * doctest::skip(not_root)) {
 }
 
 TEST_CASE("a reader that goes away ends the wait" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   fixture.make_fifo();
   Fd reader = fixture.reader();
   fill(reader.get());
@@ -244,7 +244,7 @@ TEST_CASE("a reader that goes away ends the wait" * doctest::skip(not_root)) {
 }
 
 TEST_CASE("a directory that others could use is refused" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   SUBCASE("a link") {
     REQUIRE(::mkdir((fixture.scratch / "elsewhere").c_str(), 0700) == 0);
     REQUIRE(::symlink((fixture.scratch / "elsewhere").c_str(), fixture.leftovers.c_str()) == 0);
@@ -265,7 +265,7 @@ TEST_CASE("a directory that others could use is refused" * doctest::skip(not_roo
 }
 
 TEST_CASE("the number of records that wait is bounded" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   REQUIRE(::mkdir(fixture.leftovers.c_str(), 0700) == 0);
   for (int file = 1; file < most_leftovers; ++file) {
     const Fd fd{::open((fixture.leftovers + "/" + std::to_string(file)).c_str(),
@@ -284,14 +284,14 @@ TEST_CASE("a path too long for its directory's name loses the record, and says s
 }
 
 TEST_CASE("other calls of PAM are not reported" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   CHECK(run_callback({"-p", fixture.fifo}, {}).exit_code == exit_no_pam_type);
   CHECK(run_callback({"-p", fixture.fifo}, {"PAM_TYPE=account"}).exit_code == exit_other_pam_type);
   CHECK(file_count(fixture.scratch.path()) == 0);
 }
 
 TEST_CASE("closed standard descriptors do not become the FIFO" * doctest::skip(not_root)) {
-  const Fixture fixture;
+  const CallbackFixture fixture;
   fixture.make_fifo();
   const Fd reader = fixture.reader();
   fill(reader.get());

@@ -28,19 +28,19 @@ struct Row {
 };
 
 // A reader with its thread and a pool; the kernel's source is finished, so that only PAM sets the pace.
-class Fixture {
+class FifoReaderFixture {
  public:
   ScratchDirectory scratch;
   std::string fifo = scratch / "pam.fifo";
   std::string leftovers = fifo + ".d";
 
-  explicit Fixture(std::size_t most_records = 0) {
+  explicit FifoReaderFixture(std::size_t most_records = 0) {
     options_.max = most_records;
     if (most_records > 0) options_.min = options_.delta = most_records;
   }
-  Fixture(const Fixture &) = delete;
-  Fixture &operator=(const Fixture &) = delete;
-  ~Fixture() { stop(); }
+  FifoReaderFixture(const FifoReaderFixture &) = delete;
+  FifoReaderFixture &operator=(const FifoReaderFixture &) = delete;
+  ~FifoReaderFixture() { stop(); }
 
   void start() {
     auto created = FifoReader::create({fifo, 1U << 20, 10ms, 50ms});
@@ -149,7 +149,7 @@ bool within(std::chrono::milliseconds timeout, Condition condition) {
 }  // namespace
 
 TEST_CASE("a callback's record becomes an event" * doctest::skip(not_root)) {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   fixture.start();
   CHECK(fixture.callback("alice").exit_code == exit_delivered);
   const auto rows = fixture.take(1);
@@ -161,7 +161,7 @@ TEST_CASE("a callback's record becomes an event" * doctest::skip(not_root)) {
 }
 
 TEST_CASE("200 callbacks of 20 processes at once: 200 events, each intact" * doctest::skip(not_root)) {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   constexpr std::size_t processes = 20, each = 10;
   // Different lengths, so that a merged or torn record could not look right by chance.
   const auto name = [](std::size_t process, std::size_t number) {
@@ -192,7 +192,7 @@ TEST_CASE("200 callbacks of 20 processes at once: 200 events, each intact" * doc
 }
 
 TEST_CASE("records that were left come in, oldest first, and their files go" * doctest::skip(not_root)) {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   CHECK(fixture.callback("first").exit_code == exit_no_fifo);
   CHECK(fixture.callback("second").exit_code == exit_no_fifo);
   fixture.start();
@@ -202,7 +202,7 @@ TEST_CASE("records that were left come in, oldest first, and their files go" * d
 }
 
 TEST_CASE("records that are left while it runs come in as well" * doctest::skip(not_root)) {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   fixture.start();
   REQUIRE(::unlink(fixture.fifo.c_str()) == 0);
   CHECK(fixture.callback("late").exit_code == exit_no_fifo);
@@ -210,7 +210,7 @@ TEST_CASE("records that are left while it runs come in as well" * doctest::skip(
 }
 
 TEST_CASE("bad leftovers are counted and removed" * doctest::skip(not_root)) {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   REQUIRE(::mkdir(fixture.leftovers.c_str(), 0700) == 0);
   std::ofstream{fixture.leftovers + "/1"} << "nonsense";
   RecordBuilder unknown;
@@ -224,7 +224,7 @@ TEST_CASE("bad leftovers are counted and removed" * doctest::skip(not_root)) {
 }
 
 TEST_CASE("garbage in the FIFO is counted, and costs no record") {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   fixture.start();
   const std::string text = "192.0.2.1,192.0.2.2,22,1,alice,2026-01-01 00:00:00\n";
   fixture.write(record_of("before"));
@@ -244,7 +244,7 @@ TEST_CASE("garbage in the FIFO is counted, and costs no record") {
 }
 
 TEST_CASE("half a record does not hold up the next one") {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   fixture.start();
   auto half = record_of(std::string(1000, 'x'));
   half.resize(half.size() / 2);
@@ -256,7 +256,7 @@ TEST_CASE("half a record does not hold up the next one") {
 }
 
 TEST_CASE("an idle reader keeps telling the pool the time, and uses next to no processor") {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   fixture.start();
   rusage before{}, after{};
   ::getrusage(RUSAGE_SELF, &before);
@@ -274,7 +274,7 @@ TEST_CASE("an idle reader keeps telling the pool the time, and uses next to no p
 }
 
 TEST_CASE("what is written before the stop is handed in, and the name is gone") {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   fixture.start();
   for (int number = 0; number < 50; ++number) fixture.write(record_of(std::to_string(number)));
   fixture.stop();
@@ -283,7 +283,7 @@ TEST_CASE("what is written before the stop is handed in, and the name is gone") 
 }
 
 TEST_CASE("callbacks during a restart: every record arrives once" * doctest::skip(not_root)) {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   constexpr int total = 120;
   Worker writer;
   writer.start([&] {
@@ -311,7 +311,7 @@ TEST_CASE("callbacks during a restart: every record arrives once" * doctest::ski
 
 TEST_CASE("when the pool is full the pipe fills, the callback waits, and no record is lost" *
           doctest::skip(not_root)) {
-  Fixture fixture{4};
+  FifoReaderFixture fixture{4};
   fixture.start();
   // As many as pool, reader and pipe cannot hold together; the long names make the pipe full soon.
   std::size_t written = 0;
@@ -326,7 +326,7 @@ TEST_CASE("when the pool is full the pipe fills, the callback waits, and no reco
 }
 
 TEST_CASE("a stop with a full pool leaves the rest to the next daemon" * doctest::skip(not_root)) {
-  Fixture fixture{4};
+  FifoReaderFixture fixture{4};
   fixture.start();
   for (int number = 0; number < 20; ++number) fixture.write(record_of(std::to_string(number)));
   CHECK(within(2s, [&] { return fixture.counts().records == 4; }));
@@ -343,7 +343,7 @@ TEST_CASE("a stop with a full pool leaves the rest to the next daemon" * doctest
 }
 
 TEST_CASE("a second reader is refused, and the first goes on" * doctest::skip(not_root)) {
-  Fixture fixture;
+  FifoReaderFixture fixture;
   fixture.start();
   const auto second = FifoReader::create({fixture.fifo});
   REQUIRE_FALSE(second);

@@ -15,7 +15,7 @@ namespace {
 
 using Verdict = Leftovers::Verdict;
 
-struct Fixture {
+struct LeftoversFixture {
   ScratchDirectory scratch;
   std::string directory = scratch / "pam.fifo.d";
   Leftovers leftovers{scratch / "pam.fifo"};
@@ -49,13 +49,13 @@ ByteVector record_of(const std::string &user, std::int64_t real_ns = 1) {
 }  // namespace
 
 TEST_CASE("no directory, no records, no error") {
-  Fixture fixture;
+  LeftoversFixture fixture;
   CHECK(fixture.leftovers.check());
   CHECK(fixture.users().empty());
 }
 
 TEST_CASE("records come oldest first, and their files go") {
-  Fixture fixture;
+  LeftoversFixture fixture;
   fixture.make_directory();
   fixture.put("00000000000000000003.7", record_of("third"));
   fixture.put("00000000000000000001.9", record_of("first"));
@@ -65,7 +65,7 @@ TEST_CASE("records come oldest first, and their files go") {
 }
 
 TEST_CASE("later keeps the record and what comes behind it; bad removes it") {
-  Fixture fixture;
+  LeftoversFixture fixture;
   fixture.make_directory();
   for (const char *name : {"1", "2", "3"}) fixture.put(name, record_of(name));
   int shown = 0;
@@ -75,7 +75,7 @@ TEST_CASE("later keeps the record and what comes behind it; bad removes it") {
 }
 
 TEST_CASE("files that are no record are counted and removed") {
-  Fixture fixture;
+  LeftoversFixture fixture;
   fixture.make_directory();
   const auto record = record_of("alice");
   fixture.put("0-empty", {});
@@ -95,7 +95,7 @@ TEST_CASE("files that are no record are counted and removed") {
 }
 
 TEST_CASE("somebody else's file is not believed" * doctest::skip(not_root)) {
-  Fixture fixture;
+  LeftoversFixture fixture;
   fixture.make_directory();
   fixture.put("1", record_of("forged"));
   REQUIRE(::chown((fixture.directory + "/1").c_str(), 1, 1) == 0);
@@ -103,7 +103,7 @@ TEST_CASE("somebody else's file is not believed" * doctest::skip(not_root)) {
 }
 
 TEST_CASE("a file that is being written is left alone, until its callback must be dead") {
-  Fixture fixture;
+  LeftoversFixture fixture;
   fixture.make_directory();
   fixture.put(".1", record_of("alice"));
   CHECK(fixture.users().empty());
@@ -114,7 +114,7 @@ TEST_CASE("a file that is being written is left alone, until its callback must b
 }
 
 TEST_CASE("a directory in the directory is nobody's record and does no harm") {
-  Fixture fixture;
+  LeftoversFixture fixture;
   fixture.make_directory();
   REQUIRE(::mkdir((fixture.directory + "/0").c_str(), 0700) == 0);
   fixture.put("1", record_of("alice"));
@@ -123,7 +123,7 @@ TEST_CASE("a directory in the directory is nobody's record and does no harm") {
 }
 
 TEST_CASE("a directory that others could write is an error, and nothing in it is believed") {
-  Fixture fixture;
+  LeftoversFixture fixture;
   SUBCASE("mode") {
     fixture.make_directory();
     fixture.put("1", record_of("forged"));
@@ -146,7 +146,7 @@ TEST_CASE("a directory that others could write is an error, and nothing in it is
 }
 
 TEST_CASE("what is left can be taken again, in order") {
-  Fixture fixture;
+  LeftoversFixture fixture;
   for (const int time : {3, 1, 2}) {
     CHECK(fixture.leftovers.leave(record_of("at " + std::to_string(time), time)));
     CHECK(fixture.leftovers.leave(record_of("at " + std::to_string(time), time)));  // same instant, own file

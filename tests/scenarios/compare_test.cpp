@@ -43,7 +43,8 @@ TEST_CASE("compare: a row as expected") {
 
 TEST_CASE("compare: each column that differs is named") {
   const Json row = full_row();
-  for (const auto &[column, value] : row.items()) {
+  for (const auto &item : row.items()) {
+    const std::string &column = item.key();
     CAPTURE(column);
     Json other = row;
     other[column] = column == "seq" ? Json(nullptr) : Json("something else");

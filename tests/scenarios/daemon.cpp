@@ -23,7 +23,7 @@ std::string database_section(const Prepared &prepared) {
     return "database: {driver-name: jsonl, filename: " + prepared.jsonl.string() + "}\n";
   std::string section = "database:\n  driver-name: postgresql\n";
   for (const auto &[keyword, value] : *prepared.connection)
-    section += "  " + keyword + ": \"" + value + "\"\n";
+    section.append("  ").append(keyword).append(": \"").append(value).append("\"\n");
   return section;
 }
 

@@ -49,7 +49,7 @@ void check_failure(const Path &name, int error) {
 }
 
 Path copy_oracle(const TemporaryDirectory &directory, const std::string &name) {
-  const Path copy = directory.path() / name;
+  Path copy = directory.path() / name;
   std::filesystem::copy_file(oracle_path(), copy);
   return copy;
 }
@@ -62,13 +62,13 @@ void make_program(const Path &file, const std::string &text, mode_t mode) {
 }  // namespace
 
 TEST_CASE("exec: arguments with spaces and quotes and newlines") {
-  check_deed({"self", "two words", "a \"double\" and 'single' quote", "line\nfeed\r\ttab",
-              "$(x) `y` \\ \\\\ {a,b} NULL"});
+  check_deed({"self", "two words", R"(a "double" and 'single' quote)", "line\nfeed\r\ttab",
+              R"($(x) `y` \ \\ {a,b} NULL)"});
 }
 
 TEST_CASE("exec: arguments in UTF-8 and in no encoding at all") {
   check_deed({"self", "zażółć gęślą jaźń", "日本語 🦆", "\xff\xfe", "half \xe2\x82", "\xc0\xaf overlong",
-              "\xed\xa0\x80", "\\xff is text", "\\x5c", "\\xg1", "tail\\"});
+              "\xed\xa0\x80", R"(\xff is text)", R"(\x5c)", R"(\xg1)", R"(tail\)"});
 }
 
 TEST_CASE("exec: empty arguments") {

@@ -15,7 +15,7 @@ constexpr uid_t nobody = 65534;
 // A copy of the oracle, owned by OWNER, with the set-user-id and set-group-id bits.
 Path setuid_oracle(const TemporaryDirectory &directory, uid_t owner) {
   REQUIRE(chmod(directory.path().c_str(), 0755) == 0);
-  const Path copy = directory.path() / "setuid-oracle";
+  Path copy = directory.path() / "setuid-oracle";
   std::filesystem::copy_file(oracle_path(), copy);
   REQUIRE(chown(copy.c_str(), owner, owner) == 0);
   REQUIRE(chmod(copy.c_str(), 06755) == 0);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -22,6 +23,13 @@ std::int64_t microseconds_of(const std::string &text) {
   return std::int64_t{timegm(&time)} * 1'000'000 + fraction;
 }
 
+// A close belongs to the period when its socket's use began in it too.
+bool lies_within(const Json &row, std::int64_t since, std::int64_t until) {
+  const auto ts = row.at("ts").get<std::int64_t>();
+  const std::int64_t used = row.at("kind") == "close" ? row.at("duration").get<std::int64_t>() : 0;
+  return ts <= until && ts - used >= since;
+}
+
 class JsonlRows final : public Rows {
  public:
   explicit JsonlRows(Path file) : file_{std::move(file)} {}
@@ -31,10 +39,12 @@ class JsonlRows final : public Rows {
                   [&](const Json &row) { return row.at("pid").is_number() && pids.contains(row.at("pid")); });
   }
   Counts of_session(int sid, std::int64_t since, std::int64_t until) override {
-    return count(since, [=](const Json &row) { return row.at("ts") <= until && row.at("sid") == sid; });
+    return count(since,
+                 [=](const Json &row) { return row.at("sid") == sid && lies_within(row, since, until); });
   }
   Counts of_others(int sid, std::int64_t since, std::int64_t until) override {
-    return count(since, [=](const Json &row) { return row.at("ts") <= until && row.at("sid") != sid; });
+    return count(since,
+                 [=](const Json &row) { return row.at("sid") != sid && lies_within(row, since, until); });
   }
   std::int64_t disorder(std::int64_t since) override {
     const auto rows = select(since, [](const Json &) { return true; });
@@ -86,7 +96,7 @@ class JsonlRows final : public Rows {
   static Json normalised(Json row) {
     row["ts"] = microseconds_of(row.at("ts"));
     if (row.at("duration").is_number()) {
-      row["duration"] = static_cast<std::int64_t>(row.at("duration").get<double>() * 1e6 + 0.5);
+      row["duration"] = std::llround(row.at("duration").get<double>() * 1e6);
     }
     // Only a server could have set them.
     row.erase("writer");

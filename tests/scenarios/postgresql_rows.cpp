@@ -34,6 +34,7 @@ ConnectionPtr connect(const Connection &connection) {
 std::vector<std::string> first_column(PGconn *connection, const std::string &statement,
                                       const std::vector<std::string> &parameters = {}) {
   std::vector<const char *> values;
+  values.reserve(parameters.size());
   for (const std::string &parameter : parameters) values.push_back(parameter.c_str());
   const ResultPtr result{PQexecParams(connection, statement.c_str(), static_cast<int>(values.size()), nullptr,
                                       values.data(), nullptr, nullptr, 0)};
@@ -41,6 +42,7 @@ std::vector<std::string> first_column(PGconn *connection, const std::string &sta
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
     throw std::runtime_error{PQerrorMessage(connection)};
   std::vector<std::string> column;
+  column.reserve(static_cast<std::size_t>(PQntuples(result.get())));
   for (int row = 0; row < PQntuples(result.get()); ++row)
     column.emplace_back(PQgetvalue(result.get(), row, 0));
   return column;
@@ -61,6 +63,7 @@ constexpr const char *session_statement = R"(
     WHERE ts >= 'epoch'::timestamptz + $1::bigint * interval '1 microsecond'
       AND ts <= 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
       AND (sid IS NOT DISTINCT FROM $3::int) = $4::bool
+      AND (kind <> 'close' OR ts - duration >= 'epoch'::timestamptz + $1::bigint * interval '1 microsecond')
     GROUP BY kind) AS counts)";
 
 constexpr const char *disorder_statement = R"(
@@ -108,6 +111,7 @@ class PostgresqlRows final : public Rows {
   }
   static std::vector<Json> parse(const std::vector<std::string> &column) {
     std::vector<Json> rows;
+    rows.reserve(column.size());
     for (const std::string &text : column) rows.push_back(Json::parse(text));
     return rows;
   }

@@ -26,7 +26,8 @@ class Rows {
   virtual ~Rows() = default;
   // All rows of these processes since SINCE (microseconds), in the order of seq.
   [[nodiscard]] virtual std::vector<Json> of_processes(const std::set<int> &pids, std::int64_t since) = 0;
-  // How many rows a session has, and how many all others have, up to UNTIL.
+  // How many rows a session has, and how many all others have, from SINCE to UNTIL; without the closes of
+  // sockets that were in use before, which only a daemon that ran then knows of.
   [[nodiscard]] virtual Counts of_session(int sid, std::int64_t since, std::int64_t until) = 0;
   [[nodiscard]] virtual Counts of_others(int sid, std::int64_t since, std::int64_t until) = 0;
   // Neighbours by seq whose times are in the wrong order.
