@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""clang-tidy over every file of compile_commands.json below src/. The tests would double the time and are left to the compiler.
+"""clang-tidy over every file of compile_commands.json below src/, or made for a folder of src/ (unity files). The tests would double the time and are left to the compiler.
 
     tidy.py BUILD_DIR CACHE_DIR
 
@@ -86,7 +86,7 @@ def main():
     entries = [
         entry
         for entry in json.loads((build_dir / "compile_commands.json").read_text())
-        if re.match("src/", os.path.relpath(entry["file"], ROOT)) and pathlib.Path(entry["file"]).exists()
+        if re.match("(build/[^/]+/)?src/", os.path.relpath(entry["file"], ROOT)) and pathlib.Path(entry["file"]).exists()
     ]
     failed = False
     seen = set()

@@ -102,9 +102,9 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config) 
   if (!fifo) return tl::unexpected{fifo.error()};
   auto sink = make_sink(config);
   if (!sink) return tl::unexpected{sink.error()};
-  if (auto opened = (*sink)->open({}); !opened) return tl::unexpected{opened.error()};
   auto tracer = loader::Tracer::start(tracer_options(config));
   if (!tracer) return tl::unexpected{tracer.error()};
+  if (auto opened = (*sink)->open({}); !opened) return tl::unexpected{opened.error()};
 
   auto stages = std::make_unique<Stages>(config, std::move(*redactor), std::move(*fifo), std::move(*sink),
                                          std::move(*tracer));

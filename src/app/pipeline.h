@@ -30,8 +30,9 @@ class Pipeline {
     std::uint64_t kernel_lost = 0;  // events that the kernel side could not hand over, since the start
   };
 
-  // Takes the FIFO, opens the database, loads and attaches the hooks, starts the threads; in this order, so
-  // that what fails leaves nothing behind. Signals must be blocked by the caller: the threads inherit that.
+  // Takes the FIFO, loads and attaches the hooks, opens the database (or makes the file), starts the threads;
+  // in this order, so that what fails leaves nothing behind. Signals must be blocked by the caller: the
+  // threads inherit that.
   [[nodiscard]] static Result<std::unique_ptr<Pipeline>> start(const config::Config &config);
   ~Pipeline();
   Pipeline(const Pipeline &) = delete;

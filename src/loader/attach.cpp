@@ -37,7 +37,8 @@ Result<std::uint64_t> tracepoint_id(const Fd &tracefs, std::string_view category
 }
 
 Result<Link> checked(bpf_link *link) {
-  if (link == nullptr) return fail_errno(libbpf_log_take());
+  const int error = errno;
+  if (link == nullptr) return fail_errno("cannot attach: " + libbpf_log_take(), error);
   return Link{link};
 }
 

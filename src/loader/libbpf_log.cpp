@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdio>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,10 +49,17 @@ void libbpf_log_install() noexcept {
 }
 
 std::string libbpf_log_take() {
+  constexpr std::string_view prefix = "libbpf: ";
   const auto lines = std::exchange(warnings(), {});
-  std::string joined;
-  for (const auto &line : lines) joined += (joined.empty() ? "" : "; ") + line;
-  return joined.empty() ? "no reason given" : joined;
+  std::string reason;
+  for (const std::string_view line : lines) {
+    const auto text = line.starts_with(prefix) ? line.substr(prefix.size()) : line;
+    // What follows the cause says only that the program, and then the object, is therefore not loaded.
+    if (!reason.empty() && text.find("failed to") != std::string_view::npos) continue;
+    if (!reason.empty()) reason += "; ";
+    reason += text;
+  }
+  return reason;
 }
 
 }  // namespace iptrackd::loader

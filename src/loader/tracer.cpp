@@ -27,13 +27,6 @@ constexpr std::uint32_t scratch_slots = 4;  // SCRATCH_SLOTS in bpf/maps.h
 constexpr std::array<std::string_view, IPTRACKD_CAUSE_COUNT> cause_names{
     "submitted", "ring-full", "no-scratch", "map-full", "fd-raced", "unseen"};
 
-bool is_wanted(std::string_view program, const TracerOptions &options) {
-  const auto hooks = all_hooks();
-  const auto hook =
-      std::find_if(hooks.begin(), hooks.end(), [&](const Hook &h) { return h.program == program; });
-  return hook != hooks.end() && hook->wanted(options.probes);
-}
-
 void set_knobs(iptrackd_bpf &skeleton, const TracerOptions &options) {
   auto &knobs = *skeleton.rodata;
   knobs.args_max_bytes = options.args_max_bytes;
@@ -70,8 +63,10 @@ Result<Skeleton> load_programs(const TracerOptions &options, Wanted wanted) {
     bpf_program__set_autoload(program, wanted(std::string_view{bpf_program__name(program)}));
   }
   const int error = iptrackd_bpf__load(skeleton->get());
-  if (error != 0) return fail_errno(libbpf_log_take(), -error);
-  return skeleton;
+  if (error == 0) return skeleton;
+  const std::string reason = libbpf_log_take();
+  return reason.empty() ? Result<Skeleton>{fail_errno("the kernel refuses the BPF programs", -error)}
+                        : fail(Fault::environment, reason);
 }
 
 // One refused program makes the whole object fail. Then each is tried alone, to learn which are refused and
@@ -91,11 +86,7 @@ std::vector<HookStatus> choose_hooks(const TracerOptions &options) {
   std::vector<HookStatus> hooks;
   for (const Hook &hook : all_hooks()) {
     HookStatus status{&hook, HookState::attached, {}};
-    if (!is_wanted(hook.program, options)) {
-      status.state = HookState::disabled;
-    } else if (options.sabotage.contains(hook.program)) {
-      status = {&hook, HookState::refused, "refused on purpose"};
-    }
+    if (!hook.wanted(options.probes)) status.state = HookState::disabled;
     hooks.push_back(std::move(status));
   }
   return hooks;

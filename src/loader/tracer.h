@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -27,9 +26,8 @@ using KernelCounters = std::array<std::array<std::uint64_t, IPTRACKD_CAUSE_COUNT
 
 struct TracerOptions {
   Probes probes;
-  std::uint32_t args_max_bytes = 4096;          // 100 to IPTRACKD_ARGS_MAX
-  std::size_t ring_bytes = 16U << 20;           // of both rings together; a power of two
-  std::set<std::string, std::less<>> sabotage;  // programs to treat as refused: for tests
+  std::uint32_t args_max_bytes = 4096;  // 100 to IPTRACKD_ARGS_MAX
+  std::size_t ring_bytes = 16U << 20;   // of both rings together; a power of two
 };
 
 class Tracer {

@@ -69,8 +69,6 @@ std::string sentence_of_failure(const Prepared &prepared, const Launch &launch) 
   const auto lines = lines_of(ended.err);
   CHECK(lines.size() == 1);
   auto after = names_in(prepared.configuration.parent_path());
-  // The output file of the jsonl driver is the database there, and that is opened first.
-  after.erase(prepared.jsonl.filename().string());
   CHECK(after == before);
   CHECK_FALSE(has_pins(prepared));
   return ended.err;
