@@ -137,7 +137,7 @@ TEST_CASE("a waiting acquire goes on at once when a record becomes free") {
   Pool pool{options};
   auto held = pool.acquire({});
   std::jthread later{[&] {
-    std::this_thread::sleep_for(brief);
+    while (pool.usage().waits == 0) std::this_thread::sleep_for(1ms);
     held.reset();
   }};
   const auto begin = std::chrono::steady_clock::now();
