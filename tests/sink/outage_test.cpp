@@ -55,6 +55,29 @@ void submit(Pool &pool, std::uint64_t seq) {
   pool.advance(Pool::Source::kernel, seq + 1);
 }
 
+// How long CALL goes on after its stop token was told to stop. The quickest of three: a busy machine may
+// delay any one of them, but not hide a wait of ours in all.
+template <typename Call>
+Clock::duration time_to_stop(Call call) {
+  auto quickest = Clock::duration::max();
+  for (int tries = 0; tries < 3; ++tries) {
+    std::stop_source stop;
+    Clock::time_point asked;
+    std::jthread stopper{[&] {
+      std::this_thread::sleep_for(100ms);
+      asked = Clock::now();
+      stop.request_stop();
+    }};
+    const Result<void> stopped = call(stop.get_token());
+    const auto answered = Clock::now();
+    stopper.join();
+    REQUIRE(!stopped);
+    CHECK(stopped.error().fault() == Fault::cancelled);
+    quickest = std::min(quickest, answered - asked);
+  }
+  return quickest;
+}
+
 }  // namespace
 
 TEST_CASE("a server that never answers is given up at the timeout, and at once at a stop") {
@@ -70,19 +93,7 @@ TEST_CASE("a server that never answers is given up at the timeout, and at once a
 
   hole.options.connect_timeout = 1h;
   PostgresqlSink patient{hole.options, origin, {}};
-  std::stop_source stop;
-  Clock::time_point asked;
-  std::jthread stopper{[&] {
-    std::this_thread::sleep_for(100ms);
-    asked = Clock::now();
-    stop.request_stop();
-  }};
-  const auto stopped = patient.open(stop.get_token());
-  const auto answered = Clock::now();
-  stopper.join();
-  REQUIRE(!stopped);
-  CHECK(stopped.error().fault() == Fault::cancelled);
-  CHECK(answered - asked < 100ms);
+  CHECK(time_to_stop([&](std::stop_token stop) { return patient.open(stop); }) < 100ms);
 }
 
 TEST_CASE(
@@ -109,22 +120,12 @@ TEST_CASE(
   REQUIRE(sink.open({}).has_value());
   options.statement_timeout = 1h;
   PostgresqlSink patient{options, origin, {}};
-  REQUIRE(patient.open({}).has_value());
   database.rows("BEGIN; LOCK TABLE @.event IN ACCESS EXCLUSIVE MODE");
-  std::stop_source stop;
-  Clock::time_point asked;
-  std::jthread stopper{[&] {
-    std::this_thread::sleep_for(100ms);
-    asked = Clock::now();
-    stop.request_stop();
-  }};
-  const auto stopped = patient.write({events, {}}, stop.get_token());
-  const auto answered = Clock::now();
-  stopper.join();
+  CHECK(time_to_stop([&](std::stop_token stop) {
+          REQUIRE(patient.open({}).has_value());
+          return patient.write({events, {}}, stop);
+        }) < 100ms);
   database.rows("ROLLBACK");
-  REQUIRE(!stopped);
-  CHECK(stopped.error().fault() == Fault::cancelled);
-  CHECK(answered - asked < 100ms);
 }
 
 TEST_CASE("the server stops and starts twice under a stream of events: none is lost, rows flow again soon") {
