@@ -45,7 +45,7 @@ static __noinline void close__report(struct sock *sk, const struct used_socket *
 
   if (!scratch) return;
   event__fill_use(&scratch->event, socket);
-  if (socket->flags & SOCKET_STREAM) event__fill_bytes(&scratch->event, sk, socket);
+  if ((socket->flags & SOCKET_STREAM) && sock__is_tcp(sk)) event__fill_bytes(&scratch->event, sk, socket);
   event__fill_task(scratch);
   scratch__submit(scratch);
 }

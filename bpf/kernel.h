@@ -11,7 +11,6 @@
 
 #include "iptrackd/wire.h"
 
-#define AF_UNSPEC 0
 #define AF_INET 2
 #define AF_INET6 10
 #define EPERM 1
@@ -19,7 +18,6 @@
 #define EINVAL 22
 #define EAFNOSUPPORT 97
 #define ECONNABORTED 103
-#define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
 #define MNT_INTERNAL 0x4000
 #define TMPFS_MAGIC 0x01021994

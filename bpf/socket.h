@@ -10,9 +10,20 @@ static __always_inline __u16 port__host_order(__be16 port) {
   return bpf_ntohs(port);
 }
 
+/* MPTCP (262) is shown as what it is to the world: the lower byte is TCP's number. */
 static __always_inline __u8 sock__protocol(struct sock *sk) {
-  /* Up to 5.5 sk_protocol was a bit-field; what runs us (ring buffers, 5.8) has it as a plain member. */
   return (__u8)BPF_CORE_READ(sk, sk_protocol);
+}
+
+/* Is it a struct tcp_sock? An MPTCP socket is not; its subflows are. */
+static __always_inline int sock__is_tcp(struct sock *sk) {
+  return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+}
+
+/* The kernel's own sockets, MPTCP's subflows among them, are released without cgroup/sock_release: they must
+ * not enter the table, as nobody would take them out. */
+static __always_inline int sock__is_kernels(struct sock *sk) {
+  return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock) != 0;
 }
 
 /* TCP and UDP over IP: nothing else is our business. */

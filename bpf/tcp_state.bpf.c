@@ -33,7 +33,7 @@ static __always_inline void socket__await_accept(struct sock *sk) {
   struct used_socket socket = {.flags = SOCKET_PENDING};
   __u64 key = (__u64)sk;
 
-  bpf_map_update_elem(&sockets, &key, &socket, BPF_NOEXIST);
+  if (!sock__is_kernels(sk)) bpf_map_update_elem(&sockets, &key, &socket, BPF_NOEXIST);
 }
 
 static __always_inline void socket__note_fin(struct sock *sk) {
@@ -51,7 +51,7 @@ static __always_inline void socket__drop_pending(struct sock *sk) {
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state) {
-  if (sock__protocol(sk) != IPPROTO_TCP) return 0;
+  if (!sock__is_tcp(sk)) return 0;
   if (new_state == TCP_SYN_SENT) {
     if (want_tcp_connect && !task__is_kernel_thread()) attempt__begin(sk);
   } else if (new_state == TCP_ESTABLISHED) {

@@ -3,6 +3,7 @@
 #define IPTRACKD_BPF_USE_H
 
 #include "emit.h"
+#include "socket.h"
 
 static __always_inline struct used_socket *socket__find(const struct sock *sk) {
   __u64 key = (__u64)sk;
@@ -18,7 +19,7 @@ static __always_inline void socket__forget(const struct sock *sk) {
 
 /* Takes the addresses of EVENT, a connect, accept or bind that succeeded, for the close to come, and makes
  * EVENT the beginning of the use unless one stands there already. */
-static __noinline void socket__use(const struct sock *sk, const struct iptrackd_event *event, __u64 began_ns,
+static __noinline void socket__use(struct sock *sk, const struct iptrackd_event *event, __u64 began_ns,
                                    __u32 flags) {
   struct used_socket *known = socket__find(sk);
   struct used_socket socket = {
@@ -32,6 +33,7 @@ static __noinline void socket__use(const struct sock *sk, const struct iptrackd_
   };
   __u64 key = (__u64)sk;
 
+  if (sock__is_kernels(sk)) return;
   if (event->flags & IPTRACKD_FLAG_REMOTE) socket.flags |= SOCKET_REMOTE;
   if (known && !(known->flags & SOCKET_PENDING)) {
     socket.began_ns = known->began_ns;
