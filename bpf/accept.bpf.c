@@ -1,8 +1,11 @@
 /* accept() and accept4(): a connection is handed out. A call that returns without one is no accept.
  *
- * Why this hook: where trampolines are refused nothing in inet_accept can be hooked, so the returned
- * descriptor has to be looked up. Another thread may have closed it and opened another by now; so only a
- * socket that tcp_state.bpf.c saw come out of a listener, and that nobody has accepted yet, is believed. */
+ * Why these hooks: all ways to accept end in __inet_accept (6.1 and later; plain TCP clients of MPTCP listeners too) or
+ * inet_accept, which know the new socket.
+ *
+ * Without trampolines the returned descriptor has to be looked up. Another thread may have closed it and opened
+ * another by now; so only a socket that tcp_state.bpf.c saw come out of a listener, and that nobody has accepted yet,
+ * is believed. */
 #include "scratch.h"
 #include "socket.h"
 #include "task.h"
@@ -23,6 +26,30 @@ static __noinline void accept__report(struct sock *sk) {
   scratch__submit(scratch);
 }
 
+/* fentry ------------------------------------------------------------------------------------------------- */
+
+/* What a kernel thread accepts is the kernel's own; no system call would show it either. */
+static __always_inline void accept__done(struct sock *sk) {
+  if (!sk || !want_tcp_accept || task__is_kernel_thread()) return;
+  if (sock__is_ours(sk) && sock__protocol(sk) == IPPROTO_TCP) accept__report(sk);
+}
+
+SEC("fexit/__inet_accept")
+int BPF_PROG(accepted, struct socket *listener, struct socket *socket, struct sock *sk) {
+  HOOK(accepted);
+  accept__done(sk);
+  return 0;
+}
+
+SEC("fexit/inet_accept")
+int BPF_PROG(accepted_4, struct socket *listener, struct socket *socket, int flags, bool kern, int result) {
+  HOOK(accepted_4);
+  if (result == 0) accept__done(BPF_CORE_READ(socket, sk));
+  return 0;
+}
+
+/* tracepoints -------------------------------------------------------------------------------------------- */
+
 static __always_inline void accept__returned(long result) {
   struct used_socket *socket;
   struct sock *sk;
@@ -40,12 +67,14 @@ static __always_inline void accept__returned(long result) {
 
 SEC("tp/syscalls/sys_exit_accept")
 int accept_exit(struct trace_event_raw_sys_exit *context) {
+  HOOK(accept_exit);
   accept__returned(BPF_CORE_READ(context, ret));
   return 0;
 }
 
 SEC("tp/syscalls/sys_exit_accept4")
 int accept4_exit(struct trace_event_raw_sys_exit *context) {
+  HOOK(accept4_exit);
   accept__returned(BPF_CORE_READ(context, ret));
   return 0;
 }

@@ -12,22 +12,24 @@ static __always_inline long attempt__remember(const struct sock *sk, const struc
   __u64 key = (__u64)sk;
 
   if (scratch->used <= ATTEMPT_DATA_SHORT)
-    return bpf_map_update_elem(&attempts, &key, &scratch->event, BPF_ANY);
-  return bpf_map_update_elem(&long_attempts, &key, &scratch->event, BPF_ANY);
+    return bpf_map_update_elem(&attempts, &key, &scratch->attempted_for, BPF_ANY);
+  return bpf_map_update_elem(&long_attempts, &key, &scratch->attempted_for, BPF_ANY);
 }
 
 /* The caller's identity is complete, the remote address is known, the local port is not chosen yet. */
 static __always_inline void attempt__begin(struct sock *sk) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_CONNECT);
-  struct call *call = call__current();
+  struct call *call;
 
   if (!scratch) return;
+  event__fill_task(scratch); /* before anything branches: the verifier follows its loops once for each branch */
+  call = call__current(IPTRACKD_KIND_CONNECT);
+  scratch->attempted_for = call && call->sock ? call->sock : (__u64)sk;
   scratch->event.began_ns = call ? call->began_ns : scratch->event.boot_ns;
   scratch->event.flags |= IPTRACKD_FLAG_BEGAN;
   event__fill_protocol(&scratch->event, sk);
   event__fill_remote(&scratch->event, sk);
-  event__fill_task(scratch);
-  if (call) call->attempted = 1;
+  if (call) call->attempt = (__u64)sk;
   if (attempt__remember(sk, scratch)) {
     scratch__submit(scratch); /* better a row without an outcome than none */
   } else {
@@ -35,20 +37,19 @@ static __always_inline void attempt__begin(struct sock *sk) {
   }
 }
 
-static __always_inline struct iptrackd_event *attempt__find(const struct sock *sk) {
+static __always_inline int attempt__is_open(const struct sock *sk) {
   __u64 key = (__u64)sk;
-  struct attempt *attempt = bpf_map_lookup_elem(&attempts, &key);
 
-  if (attempt) return &attempt->event;
-  return bpf_map_lookup_elem(&long_attempts, &key);
+  return bpf_map_lookup_elem(&attempts, &key) || bpf_map_lookup_elem(&long_attempts, &key);
 }
 
-static __always_inline void attempt__complete(struct iptrackd_event *event, struct sock *sk, __s32 result) {
+static __always_inline void attempt__complete(struct iptrackd_event *event, struct sock *sk, __u64 used,
+                                              __s32 result) {
   event->boot_ns = bpf_ktime_get_boot_ns();
   event->result = result;
   event->flags |= IPTRACKD_FLAG_RESULT;
   event__fill_local(event, sk);
-  if (result == 0) socket__use(sk, event, event->began_ns, SOCKET_STREAM | SOCKET_ACTIVE);
+  if (result == 0) socket__use((struct sock *)used, event, event->began_ns, SOCKET_STREAM | SOCKET_ACTIVE);
 }
 
 /* The outcome of the attempt on SK, if there is one. The socket's lock makes us the only ones at work on it.
@@ -60,7 +61,7 @@ static __noinline int attempt__end(struct sock *sk, __s32 result) {
   __u32 size;
 
   if (attempt) {
-    attempt__complete(&attempt->event, sk, result);
+    attempt__complete(&attempt->event, sk, attempt->sock, result);
     size = attempt->event.exe_size + attempt->event.cgroup_size;
     if (size <= ATTEMPT_DATA_SHORT) event__submit(&attempt->event, sizeof(attempt->event) + size);
     bpf_map_delete_elem(&attempts, &key);
@@ -68,7 +69,7 @@ static __noinline int attempt__end(struct sock *sk, __s32 result) {
   }
   long_attempt = bpf_map_lookup_elem(&long_attempts, &key);
   if (!long_attempt) return 0;
-  attempt__complete(&long_attempt->event, sk, result);
+  attempt__complete(&long_attempt->event, sk, long_attempt->sock, result);
   size = long_attempt->event.exe_size + long_attempt->event.cgroup_size;
   if (size <= ATTEMPT_DATA_LONG) event__submit(&long_attempt->event, sizeof(long_attempt->event) + size);
   bpf_map_delete_elem(&long_attempts, &key);

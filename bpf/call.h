@@ -1,4 +1,4 @@
-/* System calls under way: what their entry, the hooks that they pass, and their exit tell one another. */
+/* Calls under way: what their beginning, the hooks that they pass, and their end tell one another. */
 #ifndef IPTRACKD_BPF_CALL_H
 #define IPTRACKD_BPF_CALL_H
 
@@ -6,43 +6,69 @@
 
 #include <bpf/bpf_endian.h>
 
-/* KIND is what is lost when the call cannot be remembered. */
-static __always_inline void call__begin(__u32 kind, __u32 fd, __u64 address, __u32 address_size) {
-  __u64 key = bpf_get_current_pid_tgid();
-  struct call call = {
-      .began_ns = bpf_ktime_get_boot_ns(),
-      .fd = fd,
-      .address = address,
-      .address_size = address_size,
-  };
-
-  if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY)) event__count(kind, IPTRACKD_CAUSE_MAP_FULL);
-}
-
 static __always_inline __u64 task__call_key(struct task_struct *task) {
   return (__u64)BPF_CORE_READ(task, tgid) << 32 | (__u32)BPF_CORE_READ(task, pid);
 }
 
-/* The current task's call. bpf_get_current_pid_tgid is not for every program type; the task says the same. */
-static __always_inline struct call *call__current(void) {
-  __u64 key = task__call_key((struct task_struct *)bpf_get_current_task());
+static __always_inline void call__remember(struct call *call) {
+  __u64 key = bpf_get_current_pid_tgid();
 
-  return bpf_map_lookup_elem(&calls, &key);
+  call->began_ns = bpf_ktime_get_boot_ns();
+  if (bpf_map_update_elem(&calls, &key, call, BPF_ANY)) event__count(call->kind, IPTRACKD_CAUSE_MAP_FULL);
 }
 
-/* Moves the current task's call to COPY and forgets it; 0 if there is none. */
-static __always_inline int call__end(struct call *copy) {
+/* The current task's call of KIND, or NULL. bpf_get_current_pid_tgid is not for every program type; the task says the
+ * same. */
+static __always_inline struct call *call__current(__u32 kind) {
+  __u64 key = task__call_key((struct task_struct *)bpf_get_current_task());
+  struct call *call = bpf_map_lookup_elem(&calls, &key);
+
+  return call && call->kind == kind ? call : NULL;
+}
+
+/* Moves the current task's call of KIND to COPY and forgets it; 0 if there is none. */
+static __always_inline int call__end(__u32 kind, struct call *copy) {
   __u64 key = bpf_get_current_pid_tgid();
   struct call *call = bpf_map_lookup_elem(&calls, &key);
 
-  if (!call) return 0;
+  if (!call || call->kind != kind) return 0;
   *copy = *call;
   bpf_map_delete_elem(&calls, &key);
   return 1;
 }
 
-/* The cgroup hooks of connect and bind hand us the address that the kernel copied: the call's own memory may
- * say something else by now. */
+/* A task that is gone: its call may have ended without a hook (an exec that the kernel itself began). */
+static __always_inline void call__forget(struct task_struct *task) {
+  __u64 key = task__call_key(task);
+
+  bpf_map_delete_elem(&calls, &key);
+}
+
+/* The beginning of a call as its system call's entry has it: DESCRIPTOR, and a pointer of the caller's. */
+static __always_inline void call__begin(__u32 kind, __u32 fd, __u64 address, __u32 address_size) {
+  struct call call = {.kind = kind, .fd = fd, .address = address, .address_size = address_size};
+
+  call__remember(&call);
+}
+
+/* The kernel's copy of an address. Nothing is learnt where it is too short for its family. */
+static __always_inline void call__learn(struct call *call, const void *address, int size) {
+  struct sockaddr_in6 copy = {};
+  struct sockaddr_in *v4 = (struct sockaddr_in *)&copy;
+
+  if (size < (int)sizeof(*v4) || bpf_probe_read_kernel(&copy, sizeof(copy), address)) return;
+  if (copy.sin6_family == AF_INET) {
+    __builtin_memcpy(call->requested, &v4->sin_addr, 4);
+  } else if (copy.sin6_family == AF_INET6 && size >= SIN6_LEN_RFC2133) {
+    __builtin_memcpy(call->requested, &copy.sin6_addr, 16);
+  } else {
+    return;
+  }
+  call->family = (__u8)copy.sin6_family;
+  call->port = bpf_ntohs(copy.sin6_port);
+}
+
+/* The same from the cgroup hooks of connect and bind: the call's own memory may say something else by now. */
 static __always_inline void call__learn_v4(struct call *call, struct bpf_sock_addr *context) {
   __u32 address = context->user_ip4;
 

@@ -1,8 +1,8 @@
 /* The last close of a socket that was connected, accepted or bound.
  *
- * Why this hook: cgroup/sock_release runs when the socket itself goes, once, whoever held the last descriptor
- * and however it went: close, exit, SIGKILL, dup2, a passed descriptor. Its context shows no ports, but the
- * socket is in our table, and its counters can be read. */
+ * Why these hooks: inet_release, and without trampolines cgroup/sock_release, which it calls, run when the socket
+ * itself goes, once, whoever held the last descriptor and however it went: close, exit, SIGKILL, dup2, a passed
+ * descriptor. The addresses are in our table, and the socket's counters can still be read. */
 #include "scratch.h"
 #include "socket.h"
 #include "task.h"
@@ -50,22 +50,36 @@ static __noinline void close__report(struct sock *sk, const struct used_socket *
   scratch__submit(scratch);
 }
 
-SEC("cgroup/sock_release")
-int socket_release(struct bpf_sock *context) {
-  /* The context is the struct sock; the address serves as key, and is read through only as the table gives it
-   * back. */
-  __u64 key = (__u64)context;
-  struct used_socket *known = bpf_map_lookup_elem(&sockets, &key);
+/* SK is the socket that is released; it serves as key, and is read through only as the table gives it back. */
+static __always_inline void socket__released(struct sock *sk) {
+  struct used_socket *known = socket__find(sk);
   struct used_socket socket;
 
-  if (!known) return ALLOW;
+  if (!known) return;
   socket = *known;
-  bpf_map_delete_elem(&sockets, &key);
+  socket__forget(sk);
   if (socket.flags & SOCKET_PENDING) {
     event__count(IPTRACKD_KIND_ACCEPT, IPTRACKD_CAUSE_UNSEEN);
     event__count(IPTRACKD_KIND_CLOSE, IPTRACKD_CAUSE_UNSEEN);
   } else if (socket.protocol == IPPROTO_UDP ? want_udp_close : want_tcp_close) {
-    close__report((struct sock *)key, &socket);
+    close__report(sk, &socket);
   }
+}
+
+SEC("fentry/inet_release")
+int BPF_PROG(socket_closed, struct socket *socket) {
+  struct sock *sk = BPF_CORE_READ(socket, sk);
+
+  HOOK(socket_closed);
+  if (sk) socket__released(sk);
+  return 0;
+}
+
+SEC("cgroup/sock_release")
+int socket_release(struct bpf_sock *context) {
+  __u64 sock = (__u64)context; /* the context is the struct sock; the verifier must not take it for one */
+
+  HOOK(socket_release);
+  socket__released((struct sock *)sock);
   return ALLOW;
 }

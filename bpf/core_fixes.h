@@ -39,4 +39,21 @@ static __always_inline __u32 task__audit_session(struct task_struct *task) {
   return BPF_CORE_READ(task, sessionid);
 }
 
+/* The parameters of a 32-bit program's system call: x86 passes them in registers of its own. */
+static __always_inline __u64 compat_call__parameter_1(const struct pt_regs *regs) {
+#if defined(__TARGET_ARCH_x86)
+  return (__u32)BPF_CORE_READ(regs, bx);
+#else
+  return (__u32)PT_REGS_PARM1_CORE_SYSCALL(regs);
+#endif
+}
+
+static __always_inline __u64 compat_call__parameter_2(const struct pt_regs *regs) {
+#if defined(__TARGET_ARCH_x86)
+  return (__u32)BPF_CORE_READ(regs, cx);
+#else
+  return (__u32)PT_REGS_PARM2_CORE_SYSCALL(regs);
+#endif
+}
+
 #endif

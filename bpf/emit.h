@@ -12,6 +12,24 @@ static __always_inline void event__count(__u32 kind, __u32 cause) {
   if (counter) __sync_fetch_and_add(counter, 1);
 }
 
+/* HOOK runs on behalf of the process TGID. */
+static __always_inline void hook__hit_by(const __u32 hook, __u32 tgid) {
+  __u32 key = hook; /* a copy: HOOK itself stays a constant, which the verifier can hold against the array's bounds */
+  __u64 *count = bpf_map_lookup_elem(&hits, &key);
+
+  if (count) __sync_fetch_and_add(count, 1);
+  if (self_test_tgid && tgid == self_test_tgid) self_test_seen[hook] = 1;
+}
+
+static __always_inline __u32 task__tgid(void) {
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+  return BPF_CORE_READ(task, tgid);
+}
+
+/* The first statement of every program. */
+#define HOOK(name) hook__hit_by(IPTRACKD_HOOK_##name, self_test_tgid ? task__tgid() : 0)
+
 /* A wake-up for each event would cost more than all the rest; the reader drains on a timer. Only when it said
  * that it goes to sleep does the next event wake it. Two CPUs may both do so: harmless. */
 static __always_inline __u64 ring__wakeup(void) {

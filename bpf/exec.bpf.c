@@ -2,8 +2,12 @@
  *
  * Why sched_process_exec: the new mm holds argv as the kernel copied it, and nothing of the new program has
  * run yet, so that nobody can have changed it; every way to exec ends here (execve, execveat, 32-bit, from
- * any thread). A failed exec has no such hook where trampolines are refused: the exit of the call knows the
- * errno, and the name that was asked for is in the caller's memory only, so it is marked. */
+ * any thread).
+ *
+ * A failed exec has no such hook. With trampolines: alloc_bprm has the kernel's copy of the name (from 6.8 on it also
+ * opens the file, and fails where there is none), bprm_execve the result of nearly all that can go wrong after that. The
+ * rest (too many arguments, no memory, a name that cannot be read) only the system call itself knows, when the
+ * copy is gone: there, and without trampolines always, the name is in the caller's memory only, and marked. */
 #include "call.h"
 #include "scratch.h"
 #include "task.h"
@@ -41,6 +45,7 @@ int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binp
   struct exec_scratch *area = exec_scratch__take();
   struct scratch *scratch = &area->common;
 
+  HOOK(exec_done);
   bpf_map_delete_elem(&calls, &call);
   if (!area) {
     process__forget(BPF_CORE_READ(task, tgid)); /* it does not run that any more */
@@ -52,28 +57,23 @@ int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binp
   return 0;
 }
 
-SEC("tp/syscalls/sys_enter_execve")
-int execve_enter(struct trace_event_raw_sys_enter *context) {
-  call__begin(IPTRACKD_KIND_EXEC, 0, BPF_CORE_READ(context, args[0]), 0);
-  return 0;
-}
+/* NAME is the kernel's copy, or, if that is NULL, ADDRESS is the caller's. */
+static __always_inline void event__fill_name(struct scratch *scratch, const char *name, __u64 address) {
+  long size;
 
-SEC("tp/syscalls/sys_enter_execveat")
-int execveat_enter(struct trace_event_raw_sys_enter *context) {
-  call__begin(IPTRACKD_KIND_EXEC, 0, BPF_CORE_READ(context, args[1]), 0);
-  return 0;
-}
-
-static __always_inline void event__fill_name(struct scratch *scratch, const struct call *call) {
-  long size = bpf_probe_read_user_str(scratch->data, IPTRACKD_PATH_MAX, (const void *)call->address);
-
+  if (name) {
+    size = bpf_probe_read_kernel_str(scratch->data, IPTRACKD_PATH_MAX, name);
+  } else {
+    size = bpf_probe_read_user_str(scratch->data, IPTRACKD_PATH_MAX, (const void *)address);
+  }
   if (size <= 1) return; /* unreadable, or empty: a descriptor was executed */
   scratch->used = size;
   scratch->event.exe_size = size;
-  scratch->event.flags |= IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_EXE_VERBATIM | IPTRACKD_FLAG_UNTRUSTED;
+  scratch->event.flags |= IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_EXE_VERBATIM;
+  if (!name) scratch->event.flags |= IPTRACKD_FLAG_UNTRUSTED;
 }
 
-static __always_inline void exec__report_failure(const struct call *call, __s32 result) {
+static __noinline void exec__report_failure(const char *name, __u64 address, __s32 result) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_EXEC);
   struct task_struct *task = task__current();
 
@@ -82,27 +82,148 @@ static __always_inline void exec__report_failure(const struct call *call, __s32 
   scratch->event.flags |= IPTRACKD_FLAG_RESULT;
   event__fill_ids(&scratch->event, task);
   event__fill_surroundings(&scratch->event, task, NULL);
-  event__fill_name(scratch, call);
+  event__fill_name(scratch, name, address);
   event__fill_cwd(scratch, task);
   event__fill_cgroup(scratch, task);
   scratch__submit(scratch);
 }
 
-static __always_inline void exec__returned(long result) {
+/* fentry ------------------------------------------------------------------------------------------------- */
+
+#define MAX_ERRNO 4095
+
+static __always_inline int is_error(const void *pointer) {
+  return (unsigned long)pointer >= (unsigned long)-MAX_ERRNO;
+}
+
+/* The call remembers the kernel's struct filename until its failure is reported. */
+static __always_inline void exec__opened(struct filename *filename, struct linux_binprm *bprm) {
+  struct call call = {.kind = IPTRACKD_KIND_EXEC};
+
+  if (is_error(bprm)) {
+    exec__report_failure(BPF_CORE_READ(filename, name), 0, (__s32)(long)bprm);
+  } else {
+    call.address = (__u64)filename;
+  }
+  call__remember(&call);
+}
+
+SEC("fexit/alloc_bprm")
+int BPF_PROG(exec_opened_2, int fd, struct filename *filename, struct linux_binprm *bprm) {
+  HOOK(exec_opened_2);
+  exec__opened(filename, bprm);
+  return 0;
+}
+
+SEC("fexit/alloc_bprm")
+int BPF_PROG(exec_opened_3, int fd, struct filename *filename, int flags, struct linux_binprm *bprm) {
+  HOOK(exec_opened_3);
+  exec__opened(filename, bprm);
+  return 0;
+}
+
+static __always_inline void exec__failed(int result) {
+  struct call *call = call__current(IPTRACKD_KIND_EXEC);
+  struct filename *filename;
+
+  if (result >= 0 || !call || !call->address) return;
+  filename = (struct filename *)call->address;
+  call->address = 0;
+  exec__report_failure(BPF_CORE_READ(filename, name), 0, result);
+}
+
+SEC("fexit/bprm_execve")
+int BPF_PROG(exec_failed_4, struct linux_binprm *bprm, int fd, struct filename *filename, int flags, int result) {
+  HOOK(exec_failed_4);
+  exec__failed(result);
+  return 0;
+}
+
+SEC("fexit/bprm_execve")
+int BPF_PROG(exec_failed_1, struct linux_binprm *bprm, int result) {
+  HOOK(exec_failed_1);
+  exec__failed(result);
+  return 0;
+}
+
+/* What none of the hooks above has reported. NAME is the caller's pointer. */
+static __always_inline void exec__returned(__u64 name, long result) {
+  struct call call;
+  int is_known = call__end(IPTRACKD_KIND_EXEC, &call);
+
+  if (result < 0 && !(is_known && !call.address)) exec__report_failure(NULL, name, (__s32)result);
+}
+
+SEC("fexit/" SYSTEM_CALL("execve"))
+int BPF_PROG(execve_done, const struct pt_regs *regs, long result) {
+  HOOK(execve_done);
+  exec__returned(PT_REGS_PARM1_CORE_SYSCALL(regs), result);
+  return 0;
+}
+
+SEC("fexit/" SYSTEM_CALL("execveat"))
+int BPF_PROG(execveat_done, const struct pt_regs *regs, long result) {
+  HOOK(execveat_done);
+  exec__returned(PT_REGS_PARM2_CORE_SYSCALL(regs), result);
+  return 0;
+}
+
+/* Debian's 5.10 describes the registers of this system call by a forward declaration: no program may touch them. */
+SEC("fexit/" SYSTEM_CALL("execveat"))
+int BPF_PROG(execveat_done_bare, const struct pt_regs *regs, long result) {
+  HOOK(execveat_done_bare);
+  exec__returned(0, result);
+  return 0;
+}
+
+SEC("fexit/" COMPAT_SYSTEM_CALL("execve"))
+int BPF_PROG(compat_execve_done, const struct pt_regs *regs, long result) {
+  HOOK(compat_execve_done);
+  exec__returned(compat_call__parameter_1(regs), result);
+  return 0;
+}
+
+SEC("fexit/" COMPAT_SYSTEM_CALL("execveat"))
+int BPF_PROG(compat_execveat_done, const struct pt_regs *regs, long result) {
+  HOOK(compat_execveat_done);
+  exec__returned(compat_call__parameter_2(regs), result);
+  return 0;
+}
+
+/* tracepoints -------------------------------------------------------------------------------------------- */
+
+SEC("tp/syscalls/sys_enter_execve")
+int execve_enter(struct trace_event_raw_sys_enter *context) {
+  HOOK(execve_enter);
+  call__begin(IPTRACKD_KIND_EXEC, 0, BPF_CORE_READ(context, args[0]), 0);
+  return 0;
+}
+
+SEC("tp/syscalls/sys_enter_execveat")
+int execveat_enter(struct trace_event_raw_sys_enter *context) {
+  HOOK(execveat_enter);
+  call__begin(IPTRACKD_KIND_EXEC, 0, BPF_CORE_READ(context, args[1]), 0);
+  return 0;
+}
+
+static __always_inline void exec__exited(long result) {
   struct call call;
 
-  if (!call__end(&call) || result >= 0 || !want_exec) return;
-  exec__report_failure(&call, (__s32)result);
+  if (call__end(IPTRACKD_KIND_EXEC, &call) && result < 0) {
+    exec__report_failure(NULL, call.address, (__s32)result);
+  }
 }
 
 SEC("tp/syscalls/sys_exit_execve")
 int execve_exit(struct trace_event_raw_sys_exit *context) {
-  exec__returned(BPF_CORE_READ(context, ret));
+  HOOK(execve_exit);
+  exec__exited(BPF_CORE_READ(context, ret));
   return 0;
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
 int execveat_exit(struct trace_event_raw_sys_exit *context) {
-  exec__returned(BPF_CORE_READ(context, ret));
+  HOOK(execveat_exit);
+  exec__exited(BPF_CORE_READ(context, ret));
   return 0;
 }

@@ -9,8 +9,10 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "iptrackd/hook.h"
 #include "iptrackd/wire.h"
 
+#define AF_UNSPEC 0
 #define AF_INET 2
 #define AF_INET6 10
 #define EPERM 1
@@ -20,7 +22,17 @@
 #define ECONNABORTED 103
 #define PF_KTHREAD 0x00200000
 #define MNT_INTERNAL 0x4000
+#define SIN6_LEN_RFC2133 24 /* a sockaddr_in6 without its scope: what the kernel takes at least */
 #define TMPFS_MAGIC 0x01021994
+
+/* The functions behind the system calls; of 32-bit programs, the second. */
+#if defined(__TARGET_ARCH_x86)
+#define SYSTEM_CALL(name) "__x64_sys_" name
+#define COMPAT_SYSTEM_CALL(name) "__ia32_compat_sys_" name
+#else
+#define SYSTEM_CALL(name) "__arm64_sys_" name
+#define COMPAT_SYSTEM_CALL(name) "__arm64_compat_sys_" name
+#endif
 
 #define ALLOW 1 /* the verdict of every cgroup program here: this daemon watches, it never refuses */
 

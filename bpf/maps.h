@@ -31,6 +31,14 @@ SHARED struct {
   __type(value, __u64);
 } counters SEC(".maps");
 
+/* Runs of each program; the key is its IPTRACKD_HOOK_*. */
+SHARED struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, IPTRACKD_HOOK_COUNT);
+  __type(key, __u32);
+  __type(value, __u64);
+} hits SEC(".maps");
+
 /* What a process runs, learnt at its exec and handed on at fork. It is kept because an exiting task has lost
  * its mm, and with it its executable, before its sockets are closed; and because reading it here costs less
  * than a walk of the path for each event. Longer paths than PROCESS_EXE_SIZE stand in long_paths. */
@@ -59,6 +67,7 @@ struct scratch {
   __u32 busy;
   __u32 used;             /* bytes of data */
   struct process process; /* a new entry for the table, before it is one */
+  __u64 attempted_for;    /* see struct attempt; stands before the event there too */
   struct iptrackd_event event;
   char data[SCRATCH_PATHS + COMPONENT_SIZE]; /* follows the event at once: both go to the ring in one piece */
 };
@@ -106,14 +115,15 @@ SHARED struct {
 struct call {
   __u64 began_ns;
   __u64 sock;    /* struct sock *, learnt by a hook on the way; 0: none was reached */
-  __u64 address; /* the caller's pointer: sockaddr, or the name of an exec */
+  __u64 attempt; /* the struct sock * that this call took from CLOSE to SYN_SENT: sock, or its MPTCP subflow */
+  __u64 address; /* the caller's pointer: sockaddr, or the name of an exec; the kernel's struct filename * */
   __u32 fd;
   __u32 address_size;
-  __u8 attempted; /* this call took its socket from CLOSE to SYN_SENT */
-  __u8 family;
-  __u16 port; /* host order */
-  __u32 reserved;
   __u8 requested[16]; /* the kernel's copy of the address that was asked for */
+  __u16 port;         /* host order */
+  __u8 family;        /* 0: requested and port are not known */
+  __u8 kind;
+  __u8 reserved[4];
 };
 
 SHARED struct {
@@ -159,11 +169,13 @@ SHARED struct {
 #define ATTEMPT_DATA_LONG (2 * (IPTRACKD_PATH_MAX + 256))
 
 struct attempt {
+  __u64 sock; /* struct sock * that the caller knows: of an MPTCP subflow, its MPTCP socket */
   struct iptrackd_event event;
   char data[ATTEMPT_DATA_SHORT];
 };
 
 struct long_attempt {
+  __u64 sock;
   struct iptrackd_event event;
   char data[ATTEMPT_DATA_LONG];
 };
@@ -197,6 +209,9 @@ const volatile __u8 want_udp_bind = 1;
 const volatile __u8 want_udp_close = 1;
 /* Raised by the ring reader before it sleeps; the first event after that wakes it. */
 __u32 reader_asleep = 0;
+/* The process that performs the self-test's deeds, 0 when there is none, and which hooks have seen it. */
+__u32 self_test_tgid = 0;
+__u8 self_test_seen[IPTRACKD_HOOK_COUNT] = {};
 #else
 extern const volatile __u32 args_max_bytes;
 extern const volatile __u8 want_exec;
@@ -208,6 +223,8 @@ extern const volatile __u8 want_udp_connect;
 extern const volatile __u8 want_udp_bind;
 extern const volatile __u8 want_udp_close;
 extern __u32 reader_asleep;
+extern __u32 self_test_tgid;
+extern __u8 self_test_seen[IPTRACKD_HOOK_COUNT];
 #endif
 
 #endif

@@ -8,6 +8,7 @@
 #include "scratch.h"
 
 #define PATH_COMPONENTS_MAX 128
+#define CGROUP_COMPONENTS_MAX 64
 
 /* Appends PATH as its mount namespace has it, chroots undone, and leaves its size in SIZE. What is deeper or
  * longer than we follow gets IPTRACKD_FLAG_PATH_TRUNCATED: its last components stand, the first are missing.
@@ -44,7 +45,7 @@ static __noinline void event__fill_cgroup(struct scratch *scratch, struct task_s
   struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
   __u32 begin = scratch->used;
 
-  for (int i = 0; i < PATH_COMPONENTS_MAX; i++) {
+  for (int i = 0; i < CGROUP_COMPONENTS_MAX; i++) {
     struct kernfs_node *parent = kernfs_node__parent(node);
 
     if (!parent) goto complete;

@@ -42,7 +42,9 @@ static __noinline void process__learn(struct scratch *scratch, struct task_struc
   process->start_ns = task__start_ns(task);
   process->exe_inode = event->exe_inode;
   process->exe_device = event->exe_device;
-  process->exe_flags = event->flags;
+  /* not what else the event has to say: other events take these */
+  process->exe_flags = event->flags & (IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_DELETED | IPTRACKD_FLAG_MEMFD |
+                                       IPTRACKD_FLAG_PATH_TRUNCATED);
   process->exe_size = event->exe_size;
   if (event->exe_size <= PROCESS_EXE_SIZE) {
     bpf_probe_read_kernel(process->exe, sizeof(process->exe), scratch->data);

@@ -8,11 +8,16 @@ static __always_inline struct task_struct *task__current(void) {
   return (struct task_struct *)bpf_get_current_task();
 }
 
+static __always_inline int task__is_kernel_thread(void) {
+  return BPF_CORE_READ(task__current(), flags) & PF_KTHREAD;
+}
+
 /* The pid and user namespaces are the initial ones: numbers that the host's administrator can look up. */
 static __always_inline void event__fill_ids(struct iptrackd_event *event, struct task_struct *task) {
   const struct cred *cred = BPF_CORE_READ(task, cred);
 
   event->tgid = BPF_CORE_READ(task, tgid);
+  if (self_test_tgid && event->tgid == self_test_tgid) event->flags |= IPTRACKD_FLAG_SELF_TEST;
   event->tid = BPF_CORE_READ(task, pid);
   event->ppid = BPF_CORE_READ(task, real_parent, tgid);
   event->sid = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);

@@ -7,24 +7,15 @@
 #include "attempt.h"
 #include "call.h"
 
-static __always_inline int task__is_kernel_thread(void) {
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-  return BPF_CORE_READ(task, flags) & PF_KTHREAD;
-}
-
 /* A refusal, a timeout or a reset leave their errno in the socket. None there: either connect() itself failed
- * on its way (no free port), and its exit knows the errno, or the socket was closed before any answer came.
- */
+ * on its way (no free port), and its end knows the errno, or the socket was closed before any answer came. */
 static __always_inline int attempt__fail(struct sock *sk) {
   int error = BPF_CORE_READ(sk, sk_err);
   struct call *call;
 
-  if (!attempt__find(sk)) return 0;
-  call = call__current();
-  if (error || !call || !call->attempted || call->sock != (__u64)sk) {
-    attempt__end(sk, error ? -error : -ECONNABORTED);
-  }
+  if (!attempt__is_open(sk)) return 0;
+  call = call__current(IPTRACKD_KIND_CONNECT);
+  if (error || !call || call->attempt != (__u64)sk) attempt__end(sk, error ? -error : -ECONNABORTED);
   return 1;
 }
 
@@ -51,6 +42,7 @@ static __always_inline void socket__drop_pending(struct sock *sk) {
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state) {
+  HOOK(tcp_state);
   if (!sock__is_tcp(sk)) return 0;
   if (new_state == TCP_SYN_SENT) {
     if (want_tcp_connect && !task__is_kernel_thread()) attempt__begin(sk);

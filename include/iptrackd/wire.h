@@ -64,6 +64,7 @@
 #define IPTRACKD_FLAG_MEMFD (1U << 14)
 #define IPTRACKD_FLAG_UNTRUSTED (1U << 15) /* exe or remote was read from the program's own memory */
 #define IPTRACKD_FLAG_PREEXISTING (1U << 16)
+#define IPTRACKD_FLAG_SELF_TEST (1U << 17) /* a deed of the daemon itself, to see whether its hooks work */
 
 #define IPTRACKD_UNSET 0xffffffffU /* loginuid and audit_session where the kernel has none */
 

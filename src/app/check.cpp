@@ -47,7 +47,7 @@ void check_kernel(const config::Config &config, Findings &findings) {
   for (const auto &status : (*tracer)->hooks()) {
     if (status.state == loader::HookState::attached) ++attached;
     if (status.state != loader::HookState::refused) continue;
-    findings.bad("kernel", fmt::format("{} is refused, so there will be no {}: {}", status.hook->section,
+    findings.bad("kernel", fmt::format("{} is refused, so there will be no {}: {}", status.target,
                                        status.hook->purpose, status.reason));
   }
   if (attached > 0) findings.good("kernel", fmt::format("{} hooks attached", attached));

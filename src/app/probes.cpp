@@ -17,23 +17,22 @@ std::string_view state_name(loader::HookState state) {
       return "attached";
     case loader::HookState::disabled:
       return "disabled";
+    case loader::HookState::spare:
+      return "spare";
+    case loader::HookState::absent:
+      return "absent";
     case loader::HookState::refused:
       return "refused";
   }
   return "";
 }
 
-std::string_view reason(const loader::HookStatus &status) {
-  if (status.state == loader::HookState::refused) return status.reason;
-  return status.state == loader::HookState::disabled ? "no probe of the configuration needs it" : "";
-}
-
 void print_table(const std::vector<loader::HookStatus> &hooks) {
   std::cout << fmt::format("{:<9} {:<11} {:<36} {}\n", "STATE", "MECHANISM", "HOOK", "FOR");
   for (const auto &status : hooks) {
-    std::cout << fmt::format("{:<9} {:<11} {:<36} {}\n", state_name(status.state), status.hook->mechanism,
-                             status.hook->section, status.hook->purpose);
-    if (!reason(status).empty()) std::cout << fmt::format("{:>9} {}\n", "", printable(reason(status)));
+    std::cout << fmt::format("{:<9} {:<11} {:<36} {}\n", state_name(status.state), status.mechanism(),
+                             status.target, status.hook->purpose);
+    if (!status.reason.empty()) std::cout << fmt::format("{:>9} {}\n", "", printable(status.reason));
   }
 }
 
@@ -41,11 +40,11 @@ void print_json(const std::vector<loader::HookStatus> &hooks) {
   auto array = nlohmann::json::array();
   for (const auto &status : hooks) {
     array.push_back({{"program", status.hook->program},
-                     {"hook", status.hook->section},
+                     {"hook", status.target},
                      {"mechanism", status.hook->mechanism},
                      {"for", status.hook->purpose},
                      {"state", state_name(status.state)},
-                     {"reason", reason(status)}});
+                     {"reason", status.reason}});
   }
   std::cout << array.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
 }

@@ -36,7 +36,7 @@ void log_hooks(const Pipeline &pipeline) {
     if (status.state == loader::HookState::attached) ++attached;
     if (status.state != loader::HookState::refused) continue;
     ++refused;
-    spdlog::error("hook {} is refused, so there will be no {}: {}", status.hook->section,
+    spdlog::error("hook {} is refused, so there will be no {}: {}", status.target,
                   status.hook->purpose, printable(status.reason));
   }
   spdlog::info("ready: iptrackd {}, {} hooks attached, {} refused", IPTRACKD_VERSION, attached, refused);

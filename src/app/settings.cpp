@@ -47,11 +47,28 @@ Result<config::Config> load_config(const ConfigFile &file, Missing missing) {
   return config::load(file.path);
 }
 
+namespace {
+
+loader::Choice choice_of(config::Mechanism mechanism) {
+  switch (mechanism) {
+    case config::Mechanism::automatic:
+      return loader::Choice::automatic;
+    case config::Mechanism::fentry:
+      return loader::Choice::fentry;
+    case config::Mechanism::tracepoint:
+      return loader::Choice::tracepoint;
+  }
+  return loader::Choice::automatic;
+}
+
+}  // namespace
+
 loader::TracerOptions tracer_options(const config::Config &config) {
   const auto &from = config.probes;
   loader::TracerOptions options;
   options.probes = {from.exec,      from.tcp_connect, from.tcp_accept, from.tcp_bind,
                     from.tcp_close, from.udp_connect, from.udp_bind,   from.udp_close};
+  options.mechanism = choice_of(from.mechanism);
   options.args_max_bytes = from.args_max_bytes;
   options.ring_bytes = config.ring_buffer.size;
   return options;
@@ -120,9 +137,6 @@ std::vector<std::string> without_effect(const config::Config &config) {
     sentences.emplace_back("whitelist: this version applies no rules; every event is reported");
   }
   if (config.metrics.listen) sentences.emplace_back("metrics: this version has no metrics listener");
-  if (config.probes.mechanism == config::Mechanism::fentry) {
-    sentences.emplace_back("probes.mechanism: this version has tracepoints only");
-  }
   return sentences;
 }
 

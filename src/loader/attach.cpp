@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
@@ -13,15 +13,10 @@
 #include "core/fd.h"
 #include "loader/kernel_mounts.h"
 #include "loader/libbpf_log.h"
+#include "loader/planted_fault.h"
 
 namespace iptrackd::loader {
 namespace {
-
-// The file systems that some hooks hang on; each may be missing for its own reason.
-struct Roots {
-  Result<Fd> cgroup = open_kernel_file_system("cgroup2");
-  Result<Fd> tracefs = open_kernel_file_system("tracefs");
-};
 
 Result<std::uint64_t> tracepoint_id(const Fd &tracefs, std::string_view category_and_name) {
   const std::string path = "events/" + std::string{category_and_name} + "/id";
@@ -59,38 +54,50 @@ Result<Link> attach_tracepoint(const bpf_program &program, const Result<Fd> &tra
   return link;
 }
 
-Result<Link> attach_one(const bpf_program &program, std::string_view section, const Roots &roots) {
-  constexpr std::string_view tracepoint = "tp/";
-  if (section.starts_with("cgroup/")) {
+// A control group's programs see its own tasks only. In a control group namespace of its own a process takes its
+// own group for the root, whose number is 1.
+Result<Fd> open_root_cgroup() {
+  auto root = open_kernel_file_system("cgroup2");
+  struct stat status {};
+  if (!root) return root;
+  if (fstat(root->get(), &status) != 0) return fail_errno("cannot look at the root of the control groups");
+  if (status.st_ino == 1) return root;
+  return fail(Fault::environment,
+              "the root of the control groups is not the host's; share its namespace (--cgroupns=host)");
+}
+
+// The file systems that some hooks hang on; each may be missing for its own reason.
+struct Roots {
+  Result<Fd> cgroup = open_root_cgroup();
+  Result<Fd> tracefs = open_kernel_file_system("tracefs");
+};
+
+Result<Link> attach_one(const bpf_object &object, const HookStatus &status, const Roots &roots) {
+  const auto *program = bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
+  if (program == nullptr) return fail(Fault::environment, "there is no such program");
+  if (has_fault("silent", status.hook->program)) return Link{};
+  if (status.mechanism() == "cgroup") {
     if (!roots.cgroup) return tl::unexpected{roots.cgroup.error()};
-    return checked(bpf_program__attach_cgroup(&program, roots.cgroup->get()));
+    return checked(bpf_program__attach_cgroup(program, roots.cgroup->get()));
   }
-  if (section.starts_with(tracepoint)) {
-    return attach_tracepoint(program, roots.tracefs, section.substr(tracepoint.size()));
-  }
-  return checked(bpf_program__attach(&program));
+  if (status.mechanism() == "tracepoint") return attach_tracepoint(*program, roots.tracefs, status.function());
+  return checked(bpf_program__attach(program));
 }
 
 }  // namespace
 
-Result<std::vector<Link>> attach_hooks(bpf_object &object, std::vector<HookStatus> &hooks) {
+std::vector<Link> attach_hooks(const bpf_object &object, const std::vector<HookStatus> &hooks, Refusals &refusals) {
   const Roots roots;
   std::vector<Link> links;
-  for (HookStatus &status : hooks) {
+  for (const HookStatus &status : hooks) {
     if (status.state != HookState::attached) continue;
-    const auto *program =
-        bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
-    auto link = program != nullptr ? attach_one(*program, status.hook->section, roots)
-                                   : fail(Fault::environment, "there is no such program");
+    auto link = attach_one(object, status, roots);
     if (link) {
       links.push_back(std::move(*link));
     } else {
-      status.state = HookState::refused;
-      status.reason = link.error().message();
+      refusals.emplace(status.hook->number, link.error().message());
     }
   }
-  if (links.empty())
-    return fail(Fault::environment, "the kernel accepts none of the hooks: " + hooks.front().reason);
   return links;
 }
 

@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "core/result.h"
 #include "loader/hooks.h"
+#include "loader/plan.h"
 
 namespace iptrackd::loader {
 
@@ -17,9 +17,10 @@ struct DestroyLink {
 };
 using Link = std::unique_ptr<bpf_link, DestroyLink>;
 
-// Attaches every hook whose state is `attached`; those that the kernel refuses become `refused` with the
-// reason. Fails (environment) when none is left.
-[[nodiscard]] Result<std::vector<Link>> attach_hooks(bpf_object &object, std::vector<HookStatus> &hooks);
+// Attaches every hook whose state is `attached`, and returns their links; those that the kernel refuses are added to
+// REFUSALS.
+[[nodiscard]] std::vector<Link> attach_hooks(const bpf_object &object, const std::vector<HookStatus> &hooks,
+                                             Refusals &refusals);
 
 }  // namespace iptrackd::loader
 

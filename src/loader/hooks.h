@@ -1,4 +1,8 @@
-// The hooks: which BPF program hangs where, and which kinds of event are lost without it.
+// The hooks: which BPF program hangs where, what it serves, and what can stand in for it.
+//
+// A duty is what a family of hooks is for. Each duty can be done by the hooks of either mechanism; those of one
+// mechanism work together, so a duty is never shared between the two. Within a mechanism, hooks of the same role
+// are alternatives: the first whose function this kernel has, with the signature that it expects, is taken.
 #ifndef IPTRACKD_LOADER_HOOKS_H
 #define IPTRACKD_LOADER_HOOKS_H
 
@@ -7,6 +11,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "iptrackd/hook.h"
 
 namespace iptrackd::loader {
 
@@ -21,23 +27,44 @@ struct Probes {
   }
 };
 
+enum class Duty : std::uint8_t { processes, exec, failed_exec, close, tcp_state, connect, bind, accept };
+[[nodiscard]] bool is_wanted(Duty duty, const Probes &probes) noexcept;
+
+// any: a BTF tracepoint, which needs no trampoline and costs no other system call anything.
+enum class Mechanism : std::uint8_t { any, fentry, tracepoint };
+
 struct Hook {
-  std::string_view program;    // in bpf/*.bpf.c
-  std::string_view mechanism;  // "tracepoint": the only one of these programs' family
-  std::string_view section;    // where it hangs, as libbpf writes it: "tp_btf/inet_sock_set_state"
-  std::string_view purpose;    // what is missing without it
-  bool (*wanted)(const Probes &);
+  iptrackd_hook number;
+  std::string_view program;  // in bpf/*.bpf.c
+  Mechanism mechanism;
+  Duty duty;
+  std::string_view role;        // hooks of one role are alternatives
+  std::string_view prototypes;  // of the function or tracepoint, as KernelTypes writes them, any of: "A | B"
+  std::string_view purpose;     // what is missing without it
+  bool optional = false;        // kernels that lack the function lack what it would see
 };
 
 // All hooks, in the order in which they are attached: what keeps the tables comes before what reads them.
 [[nodiscard]] std::span<const Hook> all_hooks() noexcept;
 
-enum class HookState : std::uint8_t { attached, disabled, refused };
+enum class HookState : std::uint8_t {
+  attached,
+  disabled,  // no probe of the configuration needs it
+  spare,     // another hook does its work
+  absent,    // this kernel has nothing of the kind
+  refused,   // nothing does its work
+};
 
 struct HookStatus {
   const Hook *hook = nullptr;
+  std::string target;  // as libbpf writes it: "fexit/inet_bind"
   HookState state = HookState::disabled;
-  std::string reason;  // refused: what the kernel said
+  std::string reason;  // why it is in this state; of a refused one, the kernel's words
+
+  // "fentry", "fexit", "tp_btf", "tracepoint" or "cgroup".
+  [[nodiscard]] std::string_view mechanism() const noexcept;
+  // Behind the slash: the function, tracepoint or cgroup hook.
+  [[nodiscard]] std::string_view function() const noexcept;
 };
 
 }  // namespace iptrackd::loader

@@ -54,8 +54,10 @@ std::string libbpf_log_take() {
   std::string reason;
   for (const std::string_view line : lines) {
     const auto text = line.starts_with(prefix) ? line.substr(prefix.size()) : line;
-    // What follows the cause says only that the program, and then the object, is therefore not loaded.
+    // What follows the cause says only that the program, and then the object, is therefore not loaded; or it
+    // guesses at a limit of memory, which has nothing to do with programs.
     if (!reason.empty() && text.find("failed to") != std::string_view::npos) continue;
+    if (text.starts_with("permission error while running as root")) continue;
     if (!reason.empty()) reason += "; ";
     reason += text;
   }

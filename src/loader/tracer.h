@@ -1,7 +1,8 @@
 // Tracer: the kernel side, loaded and attached. Its rings and counters are what user space sees of it.
 //
-// Each hook is tried on its own: what this kernel refuses is reported with the kernel's reason, and the
-// others run. Everything is detached and freed with the Tracer.
+// Hooks are chosen by trying: the preferred ones are loaded and attached together; where the kernel refuses that,
+// each is tried alone, and the plan is made again without those that it refused. Everything is detached and freed
+// with the Tracer.
 #ifndef IPTRACKD_LOADER_TRACER_H
 #define IPTRACKD_LOADER_TRACER_H
 
@@ -9,12 +10,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/result.h"
 #include "iptrackd/wire.h"
 #include "loader/hooks.h"
+#include "loader/plan.h"
 #include "loader/ring.h"
 
 namespace iptrackd::loader {
@@ -24,8 +27,17 @@ using KernelCounters = std::array<std::array<std::uint64_t, IPTRACKD_CAUSE_COUNT
 // "ring-full", "no-scratch", …: the word in iptrackd.loss.
 [[nodiscard]] std::string_view cause_name(std::size_t cause) noexcept;
 
+// Of one program since its start.
+struct HookCounters {
+  std::uint64_t hits = 0;
+  // Runs that the kernel left out, as the program or a map was in use on that CPU. None: this kernel does not count
+  // them for this kind of program.
+  std::optional<std::uint64_t> misses;
+};
+
 struct TracerOptions {
   Probes probes;
+  Choice mechanism = Choice::automatic;
   std::uint32_t args_max_bytes = 4096;  // 100 to IPTRACKD_ARGS_MAX
   std::size_t ring_bytes = 16U << 20;   // of both rings together; a power of two
 };
@@ -44,6 +56,13 @@ class Tracer {
   [[nodiscard]] Ring &network_ring() noexcept;
   // Thread-safe.
   [[nodiscard]] KernelCounters counters() const;
+  // Thread-safe; all zero for hooks that are not attached.
+  [[nodiscard]] std::array<HookCounters, IPTRACKD_HOOK_COUNT> hook_counters() const;
+
+  // From now on the events of the process TGID, as the initial pid namespace numbers it, carry
+  // IPTRACKD_FLAG_SELF_TEST, and hooks note that they saw it; 0 ends that. One thread at a time.
+  void watch_self_test(std::uint32_t tgid) noexcept;
+  [[nodiscard]] bool saw_self_test(iptrackd_hook hook) const noexcept;
   // No further events; the rings and counters stay.
   void detach() noexcept;
 
