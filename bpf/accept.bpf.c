@@ -1,11 +1,11 @@
 /* accept() and accept4(): a connection is handed out. A call that returns without one is no accept.
  *
- * Why these hooks: all ways to accept end in __inet_accept (6.1 and later; plain TCP clients of MPTCP listeners too) or
- * inet_accept, which know the new socket.
+ * Why these hooks: all ways to accept end in __inet_accept (6.1 and later; plain TCP clients of MPTCP
+ * listeners too) or inet_accept, which know the new socket.
  *
- * Without trampolines the returned descriptor has to be looked up. Another thread may have closed it and opened
- * another by now; so only a socket that tcp_state.bpf.c saw come out of a listener, and that nobody has accepted yet,
- * is believed. */
+ * Without trampolines the returned descriptor has to be looked up. Another thread may have closed it and
+ * opened another by now; so only a socket that tcp_state.bpf.c saw come out of a listener, and that nobody
+ * has accepted yet, is believed. */
 #include "scratch.h"
 #include "socket.h"
 #include "task.h"

@@ -22,7 +22,8 @@ static __always_inline void attempt__begin(struct sock *sk) {
   struct call *call;
 
   if (!scratch) return;
-  event__fill_task(scratch); /* before anything branches: the verifier follows its loops once for each branch */
+  event__fill_task(
+      scratch); /* before anything branches: the verifier follows its loops once for each branch */
   call = call__current(IPTRACKD_KIND_CONNECT);
   scratch->attempted_for = call && call->sock ? call->sock : (__u64)sk;
   scratch->event.began_ns = call ? call->began_ns : scratch->event.boot_ns;

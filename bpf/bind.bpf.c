@@ -1,12 +1,12 @@
 /* bind(): the address that the kernel gave, or the one that it refused.
  *
- * Why these hooks: every way to bind asks security_socket_bind, with the address as the kernel copied it, and then
- * calls the protocol family's bind by pointer, whose end has the result. What the kernel binds on its own asks
- * nobody. Up to 6.5 MPTCP's bind calls that of its subflow, and the first to end is the one that is reported; later
- * it does not, so that it is hooked itself.
+ * Why these hooks: every way to bind asks security_socket_bind, with the address as the kernel copied it, and
+ * then calls the protocol family's bind by pointer, whose end has the result. What the kernel binds on its
+ * own asks nobody. Up to 6.5 MPTCP's bind calls that of its subflow, and the first to end is the one that is
+ * reported; later it does not, so that it is hooked itself.
  *
- * Without trampolines: cgroup/bind4 and 6 see the kernel's copy of the address, before anything is decided; the exit
- * of the system call has the result. */
+ * Without trampolines: cgroup/bind4 and 6 see the kernel's copy of the address, before anything is decided;
+ * the exit of the system call has the result. */
 #include "call.h"
 #include "scratch.h"
 #include "socket.h"
@@ -22,7 +22,8 @@ static __always_inline void event__fill_requested_local(struct iptrackd_event *e
 }
 
 /* SK has the address; USED is the socket that the caller knows: SK's MPTCP socket where SK is a subflow. */
-static __noinline void bind__report(struct sock *sk, struct sock *used, const struct call *call, __s32 result) {
+static __noinline void bind__report(struct sock *sk, struct sock *used, const struct call *call,
+                                    __s32 result) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_BIND);
   struct iptrackd_event *event;
 
@@ -50,7 +51,8 @@ static __always_inline int bind__is_wanted(struct sock *sk) {
 static __always_inline void bind__returned(struct socket *socket, int result) {
   struct call call;
 
-  if (call__end(IPTRACKD_KIND_BIND, &call)) bind__report(BPF_CORE_READ(socket, sk), (struct sock *)call.sock, &call, result);
+  if (call__end(IPTRACKD_KIND_BIND, &call))
+    bind__report(BPF_CORE_READ(socket, sk), (struct sock *)call.sock, &call, result);
 }
 
 SEC("fexit/security_socket_bind")

@@ -17,8 +17,8 @@ static __always_inline void call__remember(struct call *call) {
   if (bpf_map_update_elem(&calls, &key, call, BPF_ANY)) event__count(call->kind, IPTRACKD_CAUSE_MAP_FULL);
 }
 
-/* The current task's call of KIND, or NULL. bpf_get_current_pid_tgid is not for every program type; the task says the
- * same. */
+/* The current task's call of KIND, or NULL. bpf_get_current_pid_tgid is not for every program type; the task
+ * says the same. */
 static __always_inline struct call *call__current(__u32 kind) {
   __u64 key = task__call_key((struct task_struct *)bpf_get_current_task());
   struct call *call = bpf_map_lookup_elem(&calls, &key);

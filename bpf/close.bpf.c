@@ -1,8 +1,8 @@
 /* The last close of a socket that was connected, accepted or bound.
  *
- * Why these hooks: inet_release, and without trampolines cgroup/sock_release, which it calls, run when the socket
- * itself goes, once, whoever held the last descriptor and however it went: close, exit, SIGKILL, dup2, a passed
- * descriptor. The addresses are in our table, and the socket's counters can still be read. */
+ * Why these hooks: inet_release, and without trampolines cgroup/sock_release, which it calls, run when the
+ * socket itself goes, once, whoever held the last descriptor and however it went: close, exit, SIGKILL, dup2,
+ * a passed descriptor. The addresses are in our table, and the socket's counters can still be read. */
 #include "scratch.h"
 #include "socket.h"
 #include "task.h"
@@ -50,7 +50,8 @@ static __noinline void close__report(struct sock *sk, const struct used_socket *
   scratch__submit(scratch);
 }
 
-/* SK is the socket that is released; it serves as key, and is read through only as the table gives it back. */
+/* SK is the socket that is released; it serves as key, and is read through only as the table gives it back.
+ */
 static __always_inline void socket__released(struct sock *sk) {
   struct used_socket *known = socket__find(sk);
   struct used_socket socket;

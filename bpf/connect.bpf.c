@@ -1,12 +1,12 @@
 /* connect(): what is asked for, and what becomes of it where no state change tells.
  *
- * Why these hooks: every way to connect (system call, 32-bit, io_uring) asks security_socket_connect, with the
- * address as the kernel copied it, and then calls inet_stream_connect or inet_dgram_connect, which nobody inlines as
- * they are reached by pointer. What the kernel connects on its own asks nobody. A call that only polls a connect
- * under way is told by the state of its socket.
+ * Why these hooks: every way to connect (system call, 32-bit, io_uring) asks security_socket_connect, with
+ * the address as the kernel copied it, and then calls inet_stream_connect or inet_dgram_connect, which nobody
+ * inlines as they are reached by pointer. What the kernel connects on its own asks nobody. A call that only
+ * polls a connect under way is told by the state of its socket.
  *
- * Without trampolines: cgroup/connect4 and 6 see the kernel's copy of the address, below the system call; a call
- * that only polls does not reach them, nor does AF_UNSPEC. The exit of the system call has the result.
+ * Without trampolines: cgroup/connect4 and 6 see the kernel's copy of the address, below the system call; a
+ * call that only polls does not reach them, nor does AF_UNSPEC. The exit of the system call has the result.
  *
  * TCP's outcome is told by tcp_state.bpf.c. Here: UDP, and TCP refused before any SYN. */
 #include "attempt.h"
@@ -46,7 +46,8 @@ static __noinline void connect__report(struct sock *sk, const struct call *call,
   struct iptrackd_event *event;
 
   if (!scratch) return;
-  event__fill_task(scratch); /* before anything branches: the verifier follows its loops once for each branch */
+  event__fill_task(
+      scratch); /* before anything branches: the verifier follows its loops once for each branch */
   event = &scratch->event;
   event->began_ns = call->began_ns;
   event->result = result;
@@ -68,8 +69,8 @@ static __always_inline int connect__is_wanted(struct sock *sk) {
   return sock__protocol(sk) == IPPROTO_UDP ? want_udp_connect : want_tcp_connect;
 }
 
-/* An attempt is under way, or over and reported, unless connect() failed on its way: then the errno is this call's
- * result. */
+/* An attempt is under way, or over and reported, unless connect() failed on its way: then the errno is this
+ * call's result. */
 static __always_inline void connect__ended(struct sock *sk, const struct call *call, __s32 result) {
   struct sock *attempt = (struct sock *)call->attempt;
 
@@ -88,7 +89,8 @@ static __always_inline int address__is_unspecified(const struct sockaddr *addres
 
 /* Neither under way nor connected nor listening. */
 static __always_inline int socket__can_connect(struct socket *socket, struct sock *sk) {
-  return BPF_CORE_READ(socket, state) == SS_UNCONNECTED && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE;
+  return BPF_CORE_READ(socket, state) == SS_UNCONNECTED &&
+         BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE;
 }
 
 static __always_inline void connect__returned(int result) {
@@ -113,14 +115,16 @@ int BPF_PROG(connect_asked, struct socket *socket, struct sockaddr *address, int
 }
 
 SEC("fexit/inet_stream_connect")
-int BPF_PROG(stream_connected, struct socket *socket, struct sockaddr *address, int size, int flags, int result) {
+int BPF_PROG(stream_connected, struct socket *socket, struct sockaddr *address, int size, int flags,
+             int result) {
   HOOK(stream_connected);
   connect__returned(result);
   return 0;
 }
 
 SEC("fexit/inet_dgram_connect")
-int BPF_PROG(dgram_connected, struct socket *socket, struct sockaddr *address, int size, int flags, int result) {
+int BPF_PROG(dgram_connected, struct socket *socket, struct sockaddr *address, int size, int flags,
+             int result) {
   HOOK(dgram_connected);
   connect__returned(result);
   return 0;

@@ -14,7 +14,8 @@ static __always_inline void event__count(__u32 kind, __u32 cause) {
 
 /* HOOK runs on behalf of the process TGID. */
 static __always_inline void hook__hit_by(const __u32 hook, __u32 tgid) {
-  __u32 key = hook; /* a copy: HOOK itself stays a constant, which the verifier can hold against the array's bounds */
+  __u32 key =
+      hook; /* a copy: HOOK itself stays a constant, which the verifier can hold against the array's bounds */
   __u64 *count = bpf_map_lookup_elem(&hits, &key);
 
   if (count) __sync_fetch_and_add(count, 1);

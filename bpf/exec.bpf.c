@@ -4,10 +4,11 @@
  * run yet, so that nobody can have changed it; every way to exec ends here (execve, execveat, 32-bit, from
  * any thread).
  *
- * A failed exec has no such hook. With trampolines: alloc_bprm has the kernel's copy of the name (from 6.8 on it also
- * opens the file, and fails where there is none), bprm_execve the result of nearly all that can go wrong after that. The
- * rest (too many arguments, no memory, a name that cannot be read) only the system call itself knows, when the
- * copy is gone: there, and without trampolines always, the name is in the caller's memory only, and marked. */
+ * A failed exec has no such hook. With trampolines: alloc_bprm has the kernel's copy of the name (from 6.8 on
+ * it also opens the file, and fails where there is none), bprm_execve the result of nearly all that can go
+ * wrong after that. The rest (too many arguments, no memory, a name that cannot be read) only the system call
+ * itself knows, when the copy is gone: there, and without trampolines always, the name is in the caller's
+ * memory only, and marked. */
 #include "call.h"
 #include "scratch.h"
 #include "task.h"
@@ -133,7 +134,8 @@ static __always_inline void exec__failed(int result) {
 }
 
 SEC("fexit/bprm_execve")
-int BPF_PROG(exec_failed_4, struct linux_binprm *bprm, int fd, struct filename *filename, int flags, int result) {
+int BPF_PROG(exec_failed_4, struct linux_binprm *bprm, int fd, struct filename *filename, int flags,
+             int result) {
   HOOK(exec_failed_4);
   exec__failed(result);
   return 0;
@@ -168,7 +170,8 @@ int BPF_PROG(execveat_done, const struct pt_regs *regs, long result) {
   return 0;
 }
 
-/* Debian's 5.10 describes the registers of this system call by a forward declaration: no program may touch them. */
+/* Debian's 5.10 describes the registers of this system call by a forward declaration: no program may touch
+ * them. */
 SEC("fexit/" SYSTEM_CALL("execveat"))
 int BPF_PROG(execveat_done_bare, const struct pt_regs *regs, long result) {
   HOOK(execveat_done_bare);

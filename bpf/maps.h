@@ -114,8 +114,9 @@ SHARED struct {
 /* A system call under way, from its entry to its exit. */
 struct call {
   __u64 began_ns;
-  __u64 sock;    /* struct sock *, learnt by a hook on the way; 0: none was reached */
-  __u64 attempt; /* the struct sock * that this call took from CLOSE to SYN_SENT: sock, or its MPTCP subflow */
+  __u64 sock; /* struct sock *, learnt by a hook on the way; 0: none was reached */
+  __u64
+      attempt; /* the struct sock * that this call took from CLOSE to SYN_SENT: sock, or its MPTCP subflow */
   __u64 address; /* the caller's pointer: sockaddr, or the name of an exec; the kernel's struct filename * */
   __u32 fd;
   __u32 address_size;

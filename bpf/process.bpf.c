@@ -3,8 +3,8 @@
  * Why sched_process_free and not sched_process_exit: sockets are closed after the latter. At exit we only
  * save what the task is about to lose. The hook families read the table through process.h; exec.bpf.c writes
  * it at an exec. */
-#include "call.h"
 #include "process.h"
+#include "call.h"
 #include "task.h"
 
 SEC("tp_btf/sched_process_fork")

@@ -24,7 +24,7 @@ set(IPTRACKD_BTF "/sys/kernel/btf/vmlinux" CACHE FILEPATH
     "Kernel BTF that vmlinux.h is generated from; any kernel of the same architecture will do (CO-RE)")
 set(IPTRACKD_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
 option(IPTRACKD_WERROR "Treat warnings as errors" OFF)
-option(IPTRACKD_PLANT_FAULTS "Let IPTRACKD_FAULT break hooks, for the tests of the self-test; never install such a build" OFF)
+option(IPTRACKD_PLANT_FAULTS "Let the environment break hooks (src/loader/planted_fault.h); for tests, never to be installed" OFF)
 
 configure_file(${PROJECT_SOURCE_DIR}/cmake/build_options.h.in
                ${PROJECT_BINARY_DIR}/generated/iptrackd/build_options.h @ONLY)

@@ -33,6 +33,12 @@ test  clang-format         formatting
 test  clang-tidy           static analysis
 test  shellcheck           static analysis of the scripts
 test  python3              results of ctest, cache of clang-tidy
+test  qemu-system-x86      boots other kernels
+test  busybox-static       all of their system but the tests
+test  cpio                 packs it
+test  zstd                 unpacks newer kernels for their types
+test  lz4                  the same for older ones
+test  debian-archive-keyring  checks the kernels that are fetched
 LIST
 }
 

@@ -1,5 +1,5 @@
-/* The hooks: every BPF program of the kernel side, by its name in bpf/. Both sides number them alike: hits are counted
- * by that number, and the self-test tells by it which hook has seen its deed.
+/* The hooks: every BPF program of the kernel side, by its name in bpf/. Both sides number them alike: hits
+ * are counted by that number, and the self-test tells by it which hook has seen its deed.
  *
  * Read by clang for BPF (after vmlinux.h) and by C++20.
  */

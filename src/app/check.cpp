@@ -1,8 +1,7 @@
 // `iptrackd check`: would `run` work here? One line a finding.
 #include <fmt/core.h>
 
-#include <iostream>
-
+#include "app/findings.h"
 #include "app/log.h"
 #include "app/settings.h"
 #include "app/verbs.h"
@@ -10,23 +9,6 @@
 
 namespace iptrackd::app {
 namespace {
-
-class Findings {
- public:
-  void good(std::string_view what, std::string_view text) { print("ok", what, text); }
-  void note(std::string_view what, std::string_view text) { print("note", what, text); }
-  void bad(std::string_view what, std::string_view text) {
-    print("FAIL", what, text);
-    failed_ = true;
-  }
-  [[nodiscard]] bool failed() const noexcept { return failed_; }
-
- private:
-  static void print(std::string_view verdict, std::string_view what, std::string_view text) {
-    std::cout << fmt::format("{:<4}  {:<13}  {}\n", verdict, what, printable(text));
-  }
-  bool failed_ = false;
-};
 
 void check_redaction(const config::Config &config, Findings &findings) {
   const auto redactor = make_redactor(config);
@@ -43,14 +25,14 @@ void check_fifo(const config::Config &config, Findings &findings) {
 void check_kernel(const config::Config &config, Findings &findings) {
   const auto tracer = loader::Tracer::start(tracer_options(config));
   if (!tracer) return findings.bad("kernel", tracer.error().message());
-  std::size_t attached = 0;
-  for (const auto &status : (*tracer)->hooks()) {
-    if (status.state == loader::HookState::attached) ++attached;
-    if (status.state != loader::HookState::refused) continue;
-    findings.bad("kernel", fmt::format("{} is refused, so there will be no {}: {}", status.target,
-                                       status.hook->purpose, status.reason));
+  const auto report = self_test(**tracer, config);
+  const auto failures = report.failures((*tracer)->hooks());
+  for (const auto &sentence : failures) findings.bad("kernel", sentence);
+  if (!report.remark.empty()) findings.note("self-test", report.remark);
+  for (const auto *status : report.untested) {
+    findings.note("self-test", status->target + " was not tested: its deed cannot be performed here");
   }
-  if (attached > 0) findings.good("kernel", fmt::format("{} hooks attached", attached));
+  if (failures.empty()) findings.good("kernel", "every hook is attached and sees its deeds");
 }
 
 void check_jsonl(const config::Config &config, Findings &findings) {

@@ -33,6 +33,7 @@ void LossWatch::run(std::stop_token stop) {
 void LossWatch::look() {
   this_look_us_ = clock_.unix_us(clock_.sample());
   look_at_kernel();
+  look_at_hooks();
   const auto undecodable = ring_reader_.undecodable();
   book("decoder", "undecodable", std::nullopt, undecodable - std::exchange(last_undecodable_, undecodable));
   const auto counts = fifo_.counts();
@@ -51,6 +52,18 @@ void LossWatch::look_at_kernel() {
     }
   }
   last_kernel_ = now;
+}
+
+// Runs that the kernel left out: each may have been an event.
+void LossWatch::look_at_hooks() {
+  const auto now = tracer_.hook_counters();
+  for (const auto &status : tracer_.hooks()) {
+    const auto number = status.hook->number;
+    const auto misses = now.at(number).misses.value_or(0);
+    const auto missed = misses - std::exchange(last_misses_.at(number), misses);
+    kernel_lost_ += missed;
+    book("kernel", "hook-missed", loader::kind_of(status.hook->duty), missed);
+  }
 }
 
 void LossWatch::book(std::string_view stage, std::string_view cause, std::optional<Kind> kind,

@@ -3,6 +3,7 @@
 #ifndef IPTRACKD_APP_LOSS_WATCH_H
 #define IPTRACKD_APP_LOSS_WATCH_H
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -33,6 +34,7 @@ class LossWatch {
  private:
   void look();
   void look_at_kernel();
+  void look_at_hooks();
   void book(std::string_view stage, std::string_view cause, std::optional<Kind> kind, std::uint64_t count);
 
   const loader::Tracer &tracer_;
@@ -43,6 +45,7 @@ class LossWatch {
   std::int64_t last_look_us_ = 0;
   std::int64_t this_look_us_ = 0;
   loader::KernelCounters last_kernel_{};
+  std::array<std::uint64_t, IPTRACKD_HOOK_COUNT> last_misses_{};
   std::uint64_t last_undecodable_ = 0;
   std::uint64_t last_fifo_ = 0;
   std::atomic<std::uint64_t> kernel_lost_{0};

@@ -3,6 +3,8 @@
 #include <exception>
 #include <functional>
 #include <iostream>
+#include <optional>
+#include <string>
 
 #include "app/log.h"
 #include "app/verbs.h"
@@ -17,6 +19,8 @@ struct CommandLine {
   CLI::App app{"Who, logged in from which address, ran what, and talked to whom: in SQL.", "iptrackd"};
   ConfigFile file{IPTRACKD_CONFIG_FILE, false};
   bool json = false;
+  std::optional<std::string> btf_file;
+  bool verbose = false;
   std::function<int()> chosen;
 };
 
@@ -31,6 +35,22 @@ CLI::App *add_verb(CLI::App &parent, CommandLine &line, const std::string &name,
     line.chosen = body;
   });
   return verb;
+}
+
+void add_check(CommandLine &line) {
+  CLI::App *verb = add_verb(
+      line.app, line, "check", "Validate the file, the kernel, permissions and the database",
+      [&line] { return line.btf_file ? check_btf(*line.btf_file, line.verbose) : check(line.file); });
+  CLI::Option *btf =
+      verb->add_option("--btf", line.btf_file,
+                       "Instead: would the BPF programs find all that they read in the kernel whose types "
+                       "FILE has, and which hooks fit it? FILE is a copy of a kernel's "
+                       "/sys/kernel/btf/vmlinux. Needs no root")
+          ->type_name("FILE")
+          ->excludes("--config");
+  verb->add_flag("--verbose", line.verbose,
+                 "With --btf: also list every field with its offset, and every hook")
+      ->needs(btf);
 }
 
 void add_schema(CommandLine &line) {
@@ -52,6 +72,7 @@ void add_verbs(CommandLine &line) {
   line.app.footer(
       "First steps:\n"
       "  iptrackd check            would it work here? one line a finding\n"
+      "  iptrackd check --btf F    would it work on another kernel, whose types F has?\n"
       "  iptrackd schema apply     create the tables\n"
       "  iptrackd run              the daemon, in the foreground\n"
       "then, in psql:\n"
@@ -59,8 +80,7 @@ void add_verbs(CommandLine &line) {
       "\nExit codes: 0 success, 1 failure at run time, 2 usage or configuration error.");
   add_verb(line.app, line, "run", "Run the daemon in the foreground; SIGTERM and Ctrl-C flush and stop",
            [&line] { return run(line.file); });
-  add_verb(line.app, line, "check", "Validate the file, the kernel, permissions and the database",
-           [&line] { return check(line.file); });
+  add_check(line);
   CLI::App *verb = add_verb(line.app, line, "probes", "Each hook: mechanism, attached or not, and why",
                             [&line] { return probes(line.file, line.json); });
   verb->add_flag("--json", line.json, "One JSON array instead of a table");

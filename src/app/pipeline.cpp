@@ -48,7 +48,7 @@ sink::Writer::Observer log_writer() {
 struct Pipeline::Stages {
   Stages(const config::Config &config, loader::Redactor made_redactor,
          std::unique_ptr<pam::FifoReader> made_fifo, std::unique_ptr<sink::Sink> made_sink,
-         std::unique_ptr<loader::Tracer> made_tracer)
+         std::unique_ptr<loader::Tracer> made_tracer, SelfTestWatch::Observer on_self_test)
       : redactor{std::move(made_redactor)},
         pool{[&] {
           auto options = pool_options(config);
@@ -62,7 +62,8 @@ struct Pipeline::Stages {
         tracer{std::move(made_tracer)},
         ring_reader{*tracer, pool, redactor, ring_reader_options(config)},
         writer{pool, *sink, writer_options(config), log_writer()},
-        loss_watch{*tracer, ring_reader, *fifo, writer} {}
+        loss_watch{*tracer, ring_reader, *fifo, writer},
+        self_test_watch{*tracer, writer, {tracer_options(config).probes, {}}, std::move(on_self_test)} {}
 
   loader::Redactor redactor;
   Pool pool;
@@ -72,10 +73,11 @@ struct Pipeline::Stages {
   loader::RingReader ring_reader;
   sink::Writer writer;
   LossWatch loss_watch;
+  SelfTestWatch self_test_watch;
 
   std::stop_source give_up;
   std::promise<sink::Writer::Summary> written;
-  std::jthread writer_thread, ring_thread, fifo_thread, loss_thread;
+  std::jthread writer_thread, ring_thread, fifo_thread, loss_thread, self_test_thread;
 
   void start_threads() {
     writer_thread = named_thread(
@@ -86,6 +88,8 @@ struct Pipeline::Stages {
     fifo_thread = named_thread("fifo-reader", [this](const std::stop_token &stop) { fifo->run(pool, stop); });
     loss_thread =
         named_thread("loss-watch", [this](std::stop_token stop) { loss_watch.run(std::move(stop)); });
+    self_test_thread =
+        named_thread("self-test", [this](std::stop_token stop) { self_test_watch.run(std::move(stop)); });
   }
 };
 
@@ -95,7 +99,8 @@ Pipeline::~Pipeline() {
   if (stages_->writer_thread.joinable()) (void)stop({});
 }
 
-Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config) {
+Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config,
+                                                  SelfTestWatch::Observer on_self_test) {
   auto redactor = make_redactor(config);
   if (!redactor) return tl::unexpected{redactor.error()};
   auto fifo = pam::FifoReader::create(fifo_options(config));
@@ -107,7 +112,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config) 
   if (auto opened = (*sink)->open({}); !opened) return tl::unexpected{opened.error()};
 
   auto stages = std::make_unique<Stages>(config, std::move(*redactor), std::move(*fifo), std::move(*sink),
-                                         std::move(*tracer));
+                                         std::move(*tracer), std::move(on_self_test));
   stages->start_threads();
   return std::unique_ptr<Pipeline>{new Pipeline{std::move(stages)}};
 }
@@ -124,6 +129,8 @@ Pipeline::Outcome Pipeline::stop(std::chrono::milliseconds grace) {
   Stages &stages = *stages_;
   // From the left to the right: no new events, then each stage hands on what it has. The last losses are
   // booked before the writer hears that nothing more will come.
+  stages.self_test_thread.request_stop();
+  stages.self_test_thread.join();
   stages.tracer->detach();
   stages.loss_thread.request_stop();
   stages.loss_thread.join();

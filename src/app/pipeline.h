@@ -4,10 +4,11 @@
 //                                 ├──> Pool ──> Writer ──> Sink
 //   FIFO ──────────> FifoReader ──┘              ▲
 //                                                │ losses
-//   kernel counters ──────────> LossWatch ───────┘
+//   kernel counters ──────────> LossWatch ───────┤
+//   deeds of its own ─────────> SelfTestWatch ───┘
 //
-// Four threads, each with one job: ring-reader, fifo-reader, sink-writer, loss-watch. The durable spool will
-// stand between the pool and the sink.
+// Five threads, each with one job: ring-reader, fifo-reader, sink-writer, loss-watch, self-test. The durable
+// spool will stand between the pool and the sink.
 #ifndef IPTRACKD_APP_PIPELINE_H
 #define IPTRACKD_APP_PIPELINE_H
 
@@ -16,6 +17,7 @@
 #include <memory>
 #include <string>
 
+#include "app/self_test_watch.h"
 #include "config/config.h"
 #include "core/result.h"
 #include "loader/hooks.h"
@@ -33,7 +35,10 @@ class Pipeline {
   // Takes the FIFO, loads and attaches the hooks, opens the database (or makes the file), starts the threads;
   // in this order, so that what fails leaves nothing behind. Signals must be blocked by the caller: the
   // threads inherit that.
-  [[nodiscard]] static Result<std::unique_ptr<Pipeline>> start(const config::Config &config);
+  // ON_SELF_TEST hears, in a thread of the pipeline, what each self-test has found, the first soon after the
+  // start.
+  [[nodiscard]] static Result<std::unique_ptr<Pipeline>> start(const config::Config &config,
+                                                               SelfTestWatch::Observer on_self_test);
   ~Pipeline();
   Pipeline(const Pipeline &) = delete;
   Pipeline &operator=(const Pipeline &) = delete;

@@ -2,10 +2,14 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <ctime>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "app/log.h"
 #include "app/pipeline.h"
@@ -29,18 +33,45 @@ sigset_t block_signals() {
   return signals;
 }
 
-void log_hooks(const Pipeline &pipeline) {
-  std::size_t attached = 0;
-  std::size_t refused = 0;
-  for (const auto &status : pipeline.hooks()) {
-    if (status.state == loader::HookState::attached) ++attached;
-    if (status.state != loader::HookState::refused) continue;
-    ++refused;
-    spdlog::error("hook {} is refused, so there will be no {}: {}", status.target,
-                  status.hook->purpose, printable(status.reason));
+// Ready is who has passed the self-test. Until then, and when it fails later, everything that works goes on.
+class Readiness {
+ public:
+  // HOOKS outlive this.
+  void hear(const std::vector<loader::HookStatus> &hooks, const loader::SelfTestReport &report) {
+    const auto failures = report.failures(hooks);
+    if (!report.remark.empty() && report.remark != last_remark_) spdlog::warn("self-test: {}", report.remark);
+    last_remark_ = report.remark;
+    failures.empty() ? pass(hooks) : fail(failures);
+    last_failures_ = failures;
   }
-  spdlog::info("ready: iptrackd {}, {} hooks attached, {} refused", IPTRACKD_VERSION, attached, refused);
-}
+
+  // Thread-safe.
+  [[nodiscard]] bool is_ready() const noexcept { return ready_.load(); }
+
+ private:
+  void pass(const std::vector<loader::HookStatus> &hooks) {
+    if (!last_failures_.empty()) spdlog::info("self-test: every hook sees its deeds again");
+    if (ready_.exchange(true) && last_failures_.empty()) return;
+    sd_notify(0, "READY=1\nSTATUS=all hooks see what they are for");
+    const auto attached = std::count_if(hooks.begin(), hooks.end(), [](const loader::HookStatus &status) {
+      return status.state == loader::HookState::attached;
+    });
+    spdlog::info("ready: iptrackd {}, {} hooks attached", IPTRACKD_VERSION, attached);
+  }
+
+  // Not ready is no reason to be killed: the other hooks go on. systemd counts from each such message.
+  void fail(const std::vector<std::string> &failures) {
+    const auto status = fmt::format("STATUS={}: {}", ready_ ? "failing" : "not ready", failures.front());
+    sd_notify(0, (ready_ ? status : status + "\nEXTEND_TIMEOUT_USEC=60000000").c_str());
+    if (failures == last_failures_) return;
+    for (const auto &sentence : failures) spdlog::error("{}", printable(sentence));
+    spdlog::error("{}; what the other hooks see is recorded", ready_ ? "no longer complete" : "not ready");
+  }
+
+  std::atomic<bool> ready_ = false;
+  std::vector<std::string> last_failures_;
+  std::string last_remark_;
+};
 
 void reload(const ConfigFile &file) {
   const auto config = load_config(file);
@@ -53,16 +84,18 @@ void reload(const ConfigFile &file) {
 }
 
 // Waits for the signal to stop; SIGHUP is served on the way.
-int wait_for_stop(const sigset_t &signals, const ConfigFile &file) {
+int wait_for_stop(const sigset_t &signals, const ConfigFile &file, const Readiness &readiness) {
   for (;;) {
     const int signal = sigwaitinfo(&signals, nullptr);
     if (signal != SIGHUP) {
       if (signal > 0) return signal;
       continue;
     }
-    sd_notify(0, "RELOADING=1");
+    // What is not ready yet must not become so by a reload.
+    const bool tell = readiness.is_ready();
+    if (tell) sd_notify(0, "RELOADING=1");
     reload(file);
-    sd_notify(0, "READY=1");
+    if (tell) sd_notify(0, "READY=1");
   }
 }
 
@@ -89,11 +122,11 @@ int run(const ConfigFile &file) {
   for (const auto &sentence : without_effect(*config)) spdlog::warn(sentence);
 
   const sigset_t signals = block_signals();
-  auto pipeline = Pipeline::start(*config);
+  Readiness readiness;
+  auto pipeline = Pipeline::start(
+      *config, [&readiness](const auto &hooks, const auto &report) { readiness.hear(hooks, report); });
   if (!pipeline) return report(pipeline.error());
-  log_hooks(**pipeline);
-  sd_notify(0, "READY=1");
-  return stop(**pipeline, wait_for_stop(signals, file));
+  return stop(**pipeline, wait_for_stop(signals, file, readiness));
 }
 
 }  // namespace iptrackd::app

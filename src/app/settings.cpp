@@ -74,6 +74,11 @@ loader::TracerOptions tracer_options(const config::Config &config) {
   return options;
 }
 
+loader::SelfTestReport self_test(loader::Tracer &tracer, const config::Config &config) {
+  return loader::run_self_test(tracer,
+                               {tracer_options(config).probes, [&tracer] { loader::drain_rings(tracer); }});
+}
+
 loader::RingReaderOptions ring_reader_options(const config::Config &config) {
   return {.drain_interval = config.ring_buffer.drain_interval};
 }

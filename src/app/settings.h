@@ -10,6 +10,7 @@
 #include "core/result.h"
 #include "loader/redactor.h"
 #include "loader/ring_reader.h"
+#include "loader/self_test.h"
 #include "loader/tracer.h"
 #include "pam/fifo_reader.h"
 #include "sink/postgresql.h"
@@ -24,6 +25,8 @@ enum class Missing { is_error, means_defaults };
 [[nodiscard]] Result<config::Config> load_config(const ConfigFile &file, Missing missing = Missing::is_error);
 
 [[nodiscard]] loader::TracerOptions tracer_options(const config::Config &config);
+// The self-test of a Tracer that nobody else reads.
+[[nodiscard]] loader::SelfTestReport self_test(loader::Tracer &tracer, const config::Config &config);
 [[nodiscard]] loader::RingReaderOptions ring_reader_options(const config::Config &config);
 [[nodiscard]] Result<loader::Redactor> make_redactor(const config::Config &config);
 [[nodiscard]] pam::FifoReader::Options fifo_options(const config::Config &config);

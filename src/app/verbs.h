@@ -14,6 +14,8 @@ struct ConfigFile {
 
 [[nodiscard]] int run(const ConfigFile &file);
 [[nodiscard]] int check(const ConfigFile &file);
+// FILE: the BTF of any kernel. VERBOSE: also what is as it should be.
+[[nodiscard]] int check_btf(const std::string &file, bool verbose);
 [[nodiscard]] int probes(const ConfigFile &file, bool json);
 
 enum class SchemaAction { print, apply, check, maintain };

@@ -54,8 +54,8 @@ Result<Link> attach_tracepoint(const bpf_program &program, const Result<Fd> &tra
   return link;
 }
 
-// A control group's programs see its own tasks only. In a control group namespace of its own a process takes its
-// own group for the root, whose number is 1.
+// A control group's programs see its own tasks only. In a control group namespace of its own a process takes
+// its own group for the root, whose number is 1.
 Result<Fd> open_root_cgroup() {
   auto root = open_kernel_file_system("cgroup2");
   struct stat status {};
@@ -80,13 +80,15 @@ Result<Link> attach_one(const bpf_object &object, const HookStatus &status, cons
     if (!roots.cgroup) return tl::unexpected{roots.cgroup.error()};
     return checked(bpf_program__attach_cgroup(program, roots.cgroup->get()));
   }
-  if (status.mechanism() == "tracepoint") return attach_tracepoint(*program, roots.tracefs, status.function());
+  if (status.mechanism() == "tracepoint")
+    return attach_tracepoint(*program, roots.tracefs, status.function());
   return checked(bpf_program__attach(program));
 }
 
 }  // namespace
 
-std::vector<Link> attach_hooks(const bpf_object &object, const std::vector<HookStatus> &hooks, Refusals &refusals) {
+std::vector<Link> attach_hooks(const bpf_object &object, const std::vector<HookStatus> &hooks,
+                               Refusals &refusals) {
   const Roots roots;
   std::vector<Link> links;
   for (const HookStatus &status : hooks) {

@@ -17,8 +17,8 @@ struct DestroyLink {
 };
 using Link = std::unique_ptr<bpf_link, DestroyLink>;
 
-// Attaches every hook whose state is `attached`, and returns their links; those that the kernel refuses are added to
-// REFUSALS.
+// Attaches every hook whose state is `attached`, and returns their links; those that the kernel refuses are
+// added to REFUSALS.
 [[nodiscard]] std::vector<Link> attach_hooks(const bpf_object &object, const std::vector<HookStatus> &hooks,
                                              Refusals &refusals);
 

@@ -32,17 +32,20 @@ constexpr std::string_view opaque_system_call = "long int (forward pt_regs *) | 
 constexpr std::string_view asks_address =
     "int (struct socket *, struct sockaddr *, int) | int (struct socket *, struct sockaddr_unsized *, int)";
 constexpr std::string_view takes_address_and_flags =
-    "int (struct socket *, struct sockaddr *, int, int) | int (struct socket *, struct sockaddr_unsized *, int, int)";
+    "int (struct socket *, struct sockaddr *, int, int) | int (struct socket *, struct sockaddr_unsized *, "
+    "int, int)";
 
 constexpr std::array hook_table{
     only(IPTRACKD_HOOK_process_free, any, processes, "void (struct task_struct *)",
          "memory of processes that have ended"),
     // 6.16 and later tell whether the whole group is dead.
     only(IPTRACKD_HOOK_process_exit, any, processes,
-         "void (struct task_struct *) | void (struct task_struct *, bool)", "tty of sockets closed by an exit"),
+         "void (struct task_struct *) | void (struct task_struct *, bool)",
+         "tty of sockets closed by an exit"),
     only(IPTRACKD_HOOK_process_fork, any, processes, "void (struct task_struct *, struct task_struct *)",
          "executable of children that execute nothing"),
-    only(IPTRACKD_HOOK_exec_done, any, exec, "void (struct task_struct *, pid_t, struct linux_binprm *)", "exec"),
+    only(IPTRACKD_HOOK_exec_done, any, exec, "void (struct task_struct *, pid_t, struct linux_binprm *)",
+         "exec"),
 
     one_of("exec_opened", IPTRACKD_HOOK_exec_opened_3, fentry, failed_exec,
            "struct linux_binprm * (int, struct filename *, int)", "name of failed execs"),
@@ -52,7 +55,8 @@ constexpr std::array hook_table{
            "failed exec"),
     one_of("exec_failed", IPTRACKD_HOOK_exec_failed_4, fentry, failed_exec,
            "int (struct linux_binprm *, int, struct filename *, int)", "failed exec"),
-    only(IPTRACKD_HOOK_execve_done, fentry, failed_exec, system_call, "exec with arguments that were refused"),
+    only(IPTRACKD_HOOK_execve_done, fentry, failed_exec, system_call,
+         "exec with arguments that were refused"),
     one_of("execveat_done", IPTRACKD_HOOK_execveat_done, fentry, failed_exec, system_call,
            "execveat with arguments that were refused"),
     one_of("execveat_done", IPTRACKD_HOOK_execveat_done_bare, fentry, failed_exec, opaque_system_call,
@@ -72,9 +76,11 @@ constexpr std::array hook_table{
     only(IPTRACKD_HOOK_tcp_state, any, tcp_state, "void (struct sock *, int, int)",
          "TCP connect, its outcome, and byte counts"),
 
-    only(IPTRACKD_HOOK_stream_connected, fentry, Duty::connect, takes_address_and_flags, "refused TCP connect"),
+    only(IPTRACKD_HOOK_stream_connected, fentry, Duty::connect, takes_address_and_flags,
+         "refused TCP connect"),
     only(IPTRACKD_HOOK_dgram_connected, fentry, Duty::connect, takes_address_and_flags, "UDP connect"),
-    only(IPTRACKD_HOOK_connect_asked, fentry, Duty::connect, asks_address, "UDP connect, refused TCP connect"),
+    only(IPTRACKD_HOOK_connect_asked, fentry, Duty::connect, asks_address,
+         "UDP connect, refused TCP connect"),
     only(IPTRACKD_HOOK_connect_v4, tracepoint, Duty::connect, "", "address of IPv4 connects"),
     only(IPTRACKD_HOOK_connect_v6, tracepoint, Duty::connect, "", "address of IPv6 connects"),
     only(IPTRACKD_HOOK_connect_exit, tracepoint, Duty::connect, "", "UDP connect, refused TCP connect"),
@@ -119,6 +125,26 @@ bool is_wanted(Duty duty, const Probes &probes) noexcept {
       return probes.tcp_accept;
   }
   return false;
+}
+
+std::optional<Kind> kind_of(Duty duty) noexcept {
+  switch (duty) {
+    case Duty::exec:
+    case failed_exec:
+      return Kind::exec;
+    case Duty::close:
+      return Kind::close;
+    case tcp_state:
+    case Duty::connect:
+      return Kind::connect;
+    case Duty::bind:
+      return Kind::bind;
+    case Duty::accept:
+      return Kind::accept;
+    case processes:
+      break;
+  }
+  return std::nullopt;
 }
 
 std::span<const Hook> all_hooks() noexcept {

@@ -1,17 +1,20 @@
 // The hooks: which BPF program hangs where, what it serves, and what can stand in for it.
 //
-// A duty is what a family of hooks is for. Each duty can be done by the hooks of either mechanism; those of one
-// mechanism work together, so a duty is never shared between the two. Within a mechanism, hooks of the same role
-// are alternatives: the first whose function this kernel has, with the signature that it expects, is taken.
+// A duty is what a family of hooks is for. Each duty can be done by the hooks of either mechanism; those of
+// one mechanism work together, so a duty is never shared between the two. Within a mechanism, hooks of the
+// same role are alternatives: the first whose function this kernel has, with the signature that it expects,
+// is taken.
 #ifndef IPTRACKD_LOADER_HOOKS_H
 #define IPTRACKD_LOADER_HOOKS_H
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/event.h"
 #include "iptrackd/hook.h"
 
 namespace iptrackd::loader {
@@ -29,6 +32,8 @@ struct Probes {
 
 enum class Duty : std::uint8_t { processes, exec, failed_exec, close, tcp_state, connect, bind, accept };
 [[nodiscard]] bool is_wanted(Duty duty, const Probes &probes) noexcept;
+// The events that are lost where a hook of DUTY fails; none: what it keeps serves all kinds.
+[[nodiscard]] std::optional<Kind> kind_of(Duty duty) noexcept;
 
 // any: a BTF tracepoint, which needs no trampoline and costs no other system call anything.
 enum class Mechanism : std::uint8_t { any, fentry, tracepoint };
@@ -60,6 +65,9 @@ struct HookStatus {
   std::string target;  // as libbpf writes it: "fexit/inet_bind"
   HookState state = HookState::disabled;
   std::string reason;  // why it is in this state; of a refused one, the kernel's words
+  // How many instructions the verifier looked at, which grows with every path that it follows; kernels give
+  // up at a million. Only with TracerOptions::count_instructions.
+  std::optional<std::uint64_t> verified_instructions = {};
 
   // "fentry", "fexit", "tp_btf", "tracepoint" or "cgroup".
   [[nodiscard]] std::string_view mechanism() const noexcept;

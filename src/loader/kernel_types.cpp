@@ -7,6 +7,8 @@ namespace iptrackd::loader {
 namespace {
 
 constexpr std::string_view separator = " | ";
+// Types of a file may lead nowhere, or in a circle.
+constexpr int deepest_type = 32;
 
 std::string name_at(const btf *types, std::uint32_t offset) {
   const char *name = btf__name_by_offset(types, offset);
@@ -15,15 +17,18 @@ std::string name_at(const btf *types, std::uint32_t offset) {
 
 const btf_type *unqualified(const btf *types, std::uint32_t id) {
   const btf_type *type = btf__type_by_id(types, id);
-  while (type != nullptr && (btf_is_mod(type) || btf_is_type_tag(type))) type = btf__type_by_id(types, type->type);
+  for (int depth = 0; type != nullptr && (btf_is_mod(type) || btf_is_type_tag(type)); ++depth) {
+    if (depth == deepest_type) return nullptr;
+    type = btf__type_by_id(types, type->type);
+  }
   return type;
 }
 
-std::string type_name(const btf *types, std::uint32_t id) {
-  const btf_type *type = unqualified(types, id);
+std::string type_name(const btf *types, std::uint32_t id, int depth = 0) {
+  const btf_type *type = depth < deepest_type ? unqualified(types, id) : nullptr;
   if (id == 0 || type == nullptr || btf_is_void(type)) return "void";
   if (btf_is_ptr(type)) {
-    const std::string target = type_name(types, type->type);
+    const std::string target = type_name(types, type->type, depth + 1);
     return target + (target.ends_with('*') ? "*" : " *");
   }
   const std::string name = name_at(types, type->name_off);
@@ -35,7 +40,9 @@ std::string type_name(const btf *types, std::uint32_t id) {
   return name == "_Bool" ? "bool" : name;
 }
 
-std::string prototype(const btf *types, const btf_type *function, std::uint32_t first_parameter) {
+std::optional<std::string> prototype(const btf *types, std::uint32_t id, std::uint32_t first_parameter) {
+  const btf_type *function = btf__type_by_id(types, id);
+  if (function == nullptr || !btf_is_func_proto(function)) return std::nullopt;
   std::string text = type_name(types, function->type) + " (";
   const btf_param *parameters = btf_params(function);
   for (std::uint32_t i = first_parameter; i < btf_vlen(function); ++i) {
@@ -67,7 +74,7 @@ std::optional<std::string> KernelTypes::function(std::string_view name) const {
   const int id = btf__find_by_name_kind(types_.get(), std::string{name}.c_str(), BTF_KIND_FUNC);
   if (id <= 0) return std::nullopt;
   const btf_type *function = btf__type_by_id(types_.get(), static_cast<std::uint32_t>(id));
-  return prototype(types_.get(), btf__type_by_id(types_.get(), function->type), 0);
+  return prototype(types_.get(), function->type, 0);
 }
 
 // typedef void (*btf_trace_NAME)(void *, ...): the first parameter is the tracepoint's own.
@@ -75,8 +82,10 @@ std::optional<std::string> KernelTypes::tracepoint(std::string_view name) const 
   const std::string typedef_name = "btf_trace_" + std::string{name};
   const int id = btf__find_by_name_kind(types_.get(), typedef_name.c_str(), BTF_KIND_TYPEDEF);
   if (id <= 0) return std::nullopt;
-  const btf_type *pointer = unqualified(types_.get(), btf__type_by_id(types_.get(), static_cast<std::uint32_t>(id))->type);
-  return prototype(types_.get(), btf__type_by_id(types_.get(), pointer->type), 1);
+  const btf_type *pointer =
+      unqualified(types_.get(), btf__type_by_id(types_.get(), static_cast<std::uint32_t>(id))->type);
+  if (pointer == nullptr || !btf_is_ptr(pointer)) return std::nullopt;
+  return prototype(types_.get(), pointer->type, 1);
 }
 
 bool KernelTypes::has_member(std::string_view structure, std::string_view member) const {

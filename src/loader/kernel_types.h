@@ -1,4 +1,5 @@
-// KernelTypes: what a kernel says about its own types and functions (BTF), of the running kernel or from a file.
+// KernelTypes: what a kernel says about its own types and functions (BTF), of the running kernel or from a
+// file.
 #ifndef IPTRACKD_LOADER_KERNEL_TYPES_H
 #define IPTRACKD_LOADER_KERNEL_TYPES_H
 
@@ -20,8 +21,8 @@ class KernelTypes {
   // FILE is raw BTF (a copy of /sys/kernel/btf/vmlinux) or an ELF file with a section .BTF (a vmlinux).
   [[nodiscard]] static Result<KernelTypes> load(const std::string &file);
 
-  // "int (struct socket *, int)": without qualifiers, which change nothing in how it is called. None: there is no
-  // such function, or the compiler changed its parameters and left it out.
+  // "int (struct socket *, int)": without qualifiers, which change nothing in how it is called. None: there
+  // is no such function, or the compiler changed its parameters and left it out.
   [[nodiscard]] std::optional<std::string> function(std::string_view name) const;
   // Of a BTF tracepoint: "void (struct task_struct *)", what a program of it gets.
   [[nodiscard]] std::optional<std::string> tracepoint(std::string_view name) const;

@@ -21,8 +21,8 @@ void take_one(const std::vector<HookStatus *> &alternatives, const Refusals &ref
     } else if (status->hook->optional) {
       set(*status, HookState::absent, refusal->second);
     } else if (taken != alternatives.end()) {
-      set(*status, HookState::spare, refusal != refusals.end() ? refusal->second
-                                                               : std::string{(*taken)->hook->program} + " does it");
+      set(*status, HookState::spare,
+          refusal != refusals.end() ? refusal->second : std::string{(*taken)->hook->program} + " does it");
     } else {
       set(*status, HookState::refused, refusal->second);
     }
@@ -49,8 +49,9 @@ void choose_alternatives(const std::vector<HookStatus *> &hooks, const Refusals 
 }
 
 const HookStatus *first_refused(const std::vector<HookStatus *> &hooks) {
-  const auto found = std::find_if(hooks.begin(), hooks.end(),
-                                  [](const HookStatus *status) { return status->state == HookState::refused; });
+  const auto found = std::find_if(hooks.begin(), hooks.end(), [](const HookStatus *status) {
+    return status->state == HookState::refused;
+  });
   return found == hooks.end() ? nullptr : *found;
 }
 
@@ -81,12 +82,14 @@ std::optional<std::string> misfit(const Hook &hook, const HookStatus &target, co
   const std::string name{target.function()};
   const bool is_tracepoint = target.mechanism() == "tp_btf";
   const auto prototype = is_tracepoint ? types.tracepoint(name) : types.function(name);
-  if (!prototype) return "this kernel has no " + std::string{is_tracepoint ? "tracepoint " : "function "} + name;
+  if (!prototype)
+    return "this kernel has no " + std::string{is_tracepoint ? "tracepoint " : "function "} + name;
   if (is_one_of(*prototype, hook.prototypes)) return std::nullopt;
   return name + " is " + *prototype + " here, not " + std::string{hook.prototypes};
 }
 
-void plan_hooks(std::vector<HookStatus> &hooks, const Probes &probes, Choice choice, const Refusals &refusals) {
+void plan_hooks(std::vector<HookStatus> &hooks, const Probes &probes, Choice choice,
+                const Refusals &refusals) {
   for (HookStatus &status : hooks) {
     if (!is_wanted(status.hook->duty, probes)) {
       set(status, HookState::disabled, "no probe of the configuration needs it");

@@ -1,21 +1,20 @@
-// Faults on purpose, to show that a broken hook is noticed. Only a build with IPTRACKD_PLANT_FAULTS has any: there the
-// environment variable IPTRACKD_FAULT is "misnamed:PROGRAM" (its function does not exist) or "silent:PROGRAM" (said to
-// be attached, and never run); several are separated by commas.
+// Faults on purpose, to show that a broken hook is noticed. Only a build with the option
+// IPTRACKD_PLANT_FAULTS has any, and the program iptrackd-with-faults of the tests: there the environment
+// variable IPTRACKD_FAULT is "misnamed:PROGRAM" (its function does not exist) or "silent:PROGRAM" (said to be
+// attached, and never run); several are separated by commas.
 #ifndef IPTRACKD_LOADER_PLANTED_FAULT_H
 #define IPTRACKD_LOADER_PLANTED_FAULT_H
 
 #include <string_view>
 
-#include "iptrackd/build_options.h"
-
-#if IPTRACKD_PLANT_FAULTS
+#ifdef IPTRACKD_PLANT_FAULTS
 #include <cstdlib>
 #include <string>
 #endif
 
 namespace iptrackd::loader {
 
-#if IPTRACKD_PLANT_FAULTS
+#ifdef IPTRACKD_PLANT_FAULTS
 [[nodiscard]] inline bool has_fault(std::string_view fault, std::string_view program) {
   const char *planted = std::getenv("IPTRACKD_FAULT");
   const std::string list = "," + std::string{planted != nullptr ? planted : ""} + ",";

@@ -49,6 +49,11 @@ bool RingReader::drain_ring(Ring &ring, std::stop_token give_up) {
   while (budget != 0) {
     const auto record = ring.front();
     if (!record) break;
+    if (tracer_.witness().note(*record)) {
+      budget -= std::min(budget, record->size());
+      ring.release();
+      continue;
+    }
     auto event = pool_.acquire(give_up);
     if (!event) return any;
     if (decode(*record, *event) == DecodeError::none) {

@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdlib>
+#include <functional>
 #include <iterator>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -56,8 +59,9 @@ struct PreallocatedSizes {
   std::uint32_t long_attempts = 128;
 };
 
-// Before 6.1 a map that allocates while a tracing program runs could deadlock, and the kernel warns of it with a stack
-// trace (bpf_mem_alloc came with 96da3f7d489d "bpf: Remove tracing program restriction on map types").
+// Before 6.1 a map that allocates while a tracing program runs could deadlock, and the kernel warns of it
+// with a stack trace (bpf_mem_alloc came with 96da3f7d489d "bpf: Remove tracing program restriction on map
+// types").
 void preallocate_maps(iptrackd_bpf &skeleton, const PreallocatedSizes &sizes) {
   const auto resize = [](bpf_map *map, std::uint32_t entries) {
     bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~static_cast<std::uint32_t>(BPF_F_NO_PREALLOC));
@@ -85,17 +89,49 @@ Result<Skeleton> open_skeleton(const TracerOptions &options, const KernelTypes &
   return skeleton;
 }
 
+// What the verifier says of each program, if it is asked to.
+class VerifierLogs {
+ public:
+  void ask(bpf_program *program) {
+    auto &log = logs_[bpf_program__name(program)];
+    log.resize(log_bytes);
+    bpf_program__set_log_level(program, statistics_only);
+    bpf_program__set_log_buf(program, log.data(), log.size());
+  }
+
+  // "processed 31366 insns (limit 1000000) max_states_per_insn ..."
+  [[nodiscard]] std::optional<std::uint64_t> instructions(std::string_view program) const {
+    constexpr std::string_view before = "processed ";
+    const auto log = logs_.find(program);
+    if (log == logs_.end()) return std::nullopt;
+    const auto begin = log->second.find(before);
+    if (begin == std::string::npos) return std::nullopt;
+    return std::strtoull(log->second.c_str() + begin + before.size(), nullptr, 10);
+  }
+
+ private:
+  static constexpr std::size_t log_bytes = 4096;
+  static constexpr std::uint32_t statistics_only = 4;  // BPF_LOG_STATS in the kernel's bpf_verifier.h
+  std::map<std::string, std::string, std::less<>> logs_;
+};
+
 // Loads those programs of HOOKS that are to be attached.
 Result<Skeleton> load_programs(const TracerOptions &options, const KernelTypes &types,
-                               const std::vector<HookStatus> &hooks) {
+                               std::vector<HookStatus> &hooks) {
   auto skeleton = open_skeleton(options, types);
   if (!skeleton) return skeleton;
+  VerifierLogs logs;
   for (const HookStatus &status : hooks) {
-    auto *program = bpf_object__find_program_by_name((*skeleton)->obj, std::string{status.hook->program}.c_str());
+    auto *program =
+        bpf_object__find_program_by_name((*skeleton)->obj, std::string{status.hook->program}.c_str());
     bpf_program__set_autoload(program, status.state == HookState::attached);
+    if (options.count_instructions) logs.ask(program);
   }
   const int error = iptrackd_bpf__load(skeleton->get());
-  if (error == 0) return skeleton;
+  if (error == 0) {
+    for (HookStatus &status : hooks) status.verified_instructions = logs.instructions(status.hook->program);
+    return skeleton;
+  }
   const std::string reason = libbpf_log_take();
   return reason.empty() ? Result<Skeleton>{fail_errno("the kernel refuses the BPF programs", -error)}
                         : fail(Fault::environment, reason);
@@ -116,8 +152,8 @@ std::optional<std::string> try_alone(const TracerOptions &options, const KernelT
   return refusals.empty() ? std::nullopt : std::optional{refusals.begin()->second};
 }
 
-// One refused program makes the whole object fail. Then each is tried alone, to learn which are refused and why. A
-// kernel that has refused this many of those that need trampolines, and taken none, has none.
+// One refused program makes the whole object fail. Then each is tried alone, to learn which are refused and
+// why. A kernel that has refused this many of those that need trampolines, and taken none, has none.
 constexpr int convincing_refusals = 2;
 
 void try_each(const TracerOptions &options, const KernelTypes &types, const std::vector<HookStatus> &hooks,
@@ -144,8 +180,10 @@ Result<std::vector<HookStatus>> list_hooks(const TracerOptions &options, const K
   if (!skeleton) return tl::unexpected{skeleton.error()};
   std::vector<HookStatus> hooks;
   for (const Hook &hook : all_hooks()) {
-    const auto *program = bpf_object__find_program_by_name((*skeleton)->obj, std::string{hook.program}.c_str());
-    if (program == nullptr) return fail(Fault::environment, "there is no BPF program " + std::string{hook.program});
+    const auto *program =
+        bpf_object__find_program_by_name((*skeleton)->obj, std::string{hook.program}.c_str());
+    if (program == nullptr)
+      return fail(Fault::environment, "there is no BPF program " + std::string{hook.program});
     HookStatus status{&hook, bpf_program__section_name(program), HookState::disabled, {}};
     if (has_fault("misnamed", hook.program)) status.target += "_with_a_planted_fault";
     hooks.push_back(std::move(status));
@@ -167,7 +205,8 @@ struct Attached {
 };
 
 // Each round either succeeds, or has found something that this kernel refuses and plans without it.
-Result<Attached> attach_best(const TracerOptions &options, const KernelTypes &types, std::vector<HookStatus> &hooks) {
+Result<Attached> attach_best(const TracerOptions &options, const KernelTypes &types,
+                             std::vector<HookStatus> &hooks) {
   Refusals refusals = misfits(hooks, types);
   for (;;) {
     const auto known = refusals.size();
@@ -181,7 +220,8 @@ Result<Attached> attach_best(const TracerOptions &options, const KernelTypes &ty
       if (refusals.size() == known) return tl::unexpected{skeleton.error()};
     }
     if (refusals.size() == known) {
-      if (links.empty()) return fail(Fault::environment, "the kernel accepts no hook: " + hooks.front().reason);
+      if (links.empty())
+        return fail(Fault::environment, "the kernel accepts no hook: " + hooks.front().reason);
       return Attached{std::move(*skeleton), std::move(links)};
     }
   }
@@ -200,14 +240,15 @@ std::optional<std::string> obstacle() {
 
 namespace {
 
-// 6.7 began to count the runs that perf-event programs miss (9bc421b6be95 "bpf: Count missed stats in trace_call_bpf"),
-// and in the same series gave bpf_link_info a member for others.
+// 6.7 began to count the runs that perf-event programs miss (9bc421b6be95 "bpf: Count missed stats in
+// trace_call_bpf"), and in the same series gave bpf_link_info a member for others.
 bool counts_tracepoint_misses(const KernelTypes &types) {
   return types.function("bpf_kprobe_multi_link_fill_link_info").has_value();
 }
 
 // recursion_misses is in what the kernel tells since 5.12; a kernel that knows less returns less.
-std::optional<std::uint64_t> misses_of(const bpf_object &object, const HookStatus &status, bool with_tracepoints) {
+std::optional<std::uint64_t> misses_of(const bpf_object &object, const HookStatus &status,
+                                       bool with_tracepoints) {
   if (status.mechanism() == "tracepoint" && !with_tracepoints) return std::nullopt;
   const auto *program = bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
   bpf_prog_info info{};
@@ -232,6 +273,7 @@ struct Tracer::Parts {
   std::vector<HookStatus> hooks;
   std::vector<Link> links;
   bool counts_tracepoint_misses = false;
+  SelfTestWitness witness{};
 };
 
 Tracer::Tracer(std::unique_ptr<Parts> parts) noexcept : parts_{std::move(parts)} {}
@@ -250,9 +292,9 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions &options) {
   if (!exec_ring) return tl::unexpected{exec_ring.error()};
   auto network_ring = Ring::map(bpf_map__fd(attached->skeleton->maps.network_ring), options.ring_bytes / 2);
   if (!network_ring) return tl::unexpected{network_ring.error()};
-  auto parts =
-      std::make_unique<Parts>(Parts{std::move(attached->skeleton), std::move(*exec_ring), std::move(*network_ring),
-                                    std::move(*hooks), std::move(attached->links), counts_tracepoint_misses(*types)});
+  std::unique_ptr<Parts> parts{new Parts{std::move(attached->skeleton), std::move(*exec_ring),
+                                         std::move(*network_ring), std::move(*hooks),
+                                         std::move(attached->links), counts_tracepoint_misses(*types)}};
   return std::unique_ptr<Tracer>{new Tracer{std::move(parts)}};
 }
 
@@ -302,6 +344,10 @@ void Tracer::watch_self_test(std::uint32_t tgid) noexcept {
 
 bool Tracer::saw_self_test(iptrackd_hook hook) const noexcept {
   return std::atomic_ref{parts_->skeleton->bss->self_test_seen[hook]}.load() != 0;
+}
+
+SelfTestWitness &Tracer::witness() noexcept {
+  return parts_->witness;
 }
 
 void Tracer::detach() noexcept {

@@ -1,8 +1,8 @@
 // Tracer: the kernel side, loaded and attached. Its rings and counters are what user space sees of it.
 //
-// Hooks are chosen by trying: the preferred ones are loaded and attached together; where the kernel refuses that,
-// each is tried alone, and the plan is made again without those that it refused. Everything is detached and freed
-// with the Tracer.
+// Hooks are chosen by trying: the preferred ones are loaded and attached together; where the kernel refuses
+// that, each is tried alone, and the plan is made again without those that it refused. Everything is detached
+// and freed with the Tracer.
 #ifndef IPTRACKD_LOADER_TRACER_H
 #define IPTRACKD_LOADER_TRACER_H
 
@@ -19,6 +19,7 @@
 #include "loader/hooks.h"
 #include "loader/plan.h"
 #include "loader/ring.h"
+#include "loader/self_test_witness.h"
 
 namespace iptrackd::loader {
 
@@ -30,8 +31,8 @@ using KernelCounters = std::array<std::array<std::uint64_t, IPTRACKD_CAUSE_COUNT
 // Of one program since its start.
 struct HookCounters {
   std::uint64_t hits = 0;
-  // Runs that the kernel left out, as the program or a map was in use on that CPU. None: this kernel does not count
-  // them for this kind of program.
+  // Runs that the kernel left out, as the program or a map was in use on that CPU. None: this kernel does not
+  // count them for this kind of program.
   std::optional<std::uint64_t> misses;
 };
 
@@ -40,6 +41,7 @@ struct TracerOptions {
   Choice mechanism = Choice::automatic;
   std::uint32_t args_max_bytes = 4096;  // 100 to IPTRACKD_ARGS_MAX
   std::size_t ring_bytes = 16U << 20;   // of both rings together; a power of two
+  bool count_instructions = false;      // see HookStatus
 };
 
 class Tracer {
@@ -63,6 +65,8 @@ class Tracer {
   // IPTRACKD_FLAG_SELF_TEST, and hooks note that they saw it; 0 ends that. One thread at a time.
   void watch_self_test(std::uint32_t tgid) noexcept;
   [[nodiscard]] bool saw_self_test(iptrackd_hook hook) const noexcept;
+  // Whoever drains the rings shows it every record.
+  [[nodiscard]] SelfTestWitness &witness() noexcept;
   // No further events; the rings and counters stay.
   void detach() noexcept;
 

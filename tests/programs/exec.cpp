@@ -10,8 +10,10 @@ namespace iptrackd::oracle {
 namespace {
 
 // What exec was asked for is all that a failed one leaves behind: no arguments, no file.
-void fail_to_exec(const std::string &name, Report &report) {
-  std::array<char *, 3> arguments{const_cast<char *>("never"), const_cast<char *>("run"), nullptr};
+void fail_to_exec(const Options &options, Report &report) {
+  const std::string name = options.text("name", "/nonexistent/program");
+  std::string argument(options.number("argument", 3), 'x');
+  std::array<char *, 3> arguments{const_cast<char *>("never"), argument.data(), nullptr};
   Span span{now(), {}};
   execv(name.c_str(), arguments.data());
   const int result = -errno;
@@ -27,7 +29,7 @@ void fail_to_exec(const std::string &name, Report &report) {
 }  // namespace
 
 void exec_deed(const Options &options, Report &report) {
-  if (options.is("how", "fail")) return fail_to_exec(options.text("name", "/nonexistent/program"), report);
+  if (options.is("how", "fail")) return fail_to_exec(options, report);
   Child::becoming([] {
     const std::string path = own_path();
     execl(path.c_str(), path.c_str(), "self", nullptr);

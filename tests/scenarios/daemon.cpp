@@ -92,7 +92,9 @@ std::unique_ptr<Rows> open_rows(const std::optional<Connection> &connection, con
 
 Daemon::Daemon(const DaemonOptions &options) : prepared_{prepare(directory_.path(), options)} {
   apply_schema(prepared_);
-  process_ = std::make_unique<Process>(daemon_launch("run", prepared_.configuration));
+  Launch launch = daemon_launch("run", prepared_.configuration);
+  if (options.adjust) options.adjust(launch);
+  process_ = std::make_unique<Process>(launch);
   const auto ready = [&] {
     return (process_->out() + process_->err()).find("ready") != std::string::npos ||
            process_->wait(Milliseconds{0}).has_value();

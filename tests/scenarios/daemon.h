@@ -3,6 +3,7 @@
 #define IPTRACKD_TESTS_SCENARIOS_DAEMON_H
 
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,8 +29,9 @@ class TemporaryDirectory {
 void write_file(const Path &file, const std::string &text);
 
 struct DaemonOptions {
-  std::string drop_in;                   // YAML, put into FILE.d/
-  std::optional<Connection> connection;  // of a database that holds no schema yet; else one is made
+  std::string drop_in;                        // YAML, put into FILE.d/
+  std::optional<Connection> connection = {};  // of a database that holds no schema yet; else one is made
+  std::function<void(Launch &)> adjust = {};  // changes how the daemon is started
 };
 
 // A configuration in DIRECTORY, FIFO and pins included, whose rows go to where the settings say. CONNECTION
@@ -49,8 +51,8 @@ void apply_schema(const Prepared &prepared);
 
 class Daemon {
  public:
-  // Returns when the daemon has said that it is ready; throws std::runtime_error with its output where it
-  // does not.
+  // Returns when the daemon has said that it is ready, or that it is not; throws std::runtime_error with its
+  // output where it does not.
   explicit Daemon(const DaemonOptions &options = {});
 
   [[nodiscard]] Rows &rows() { return *rows_; }

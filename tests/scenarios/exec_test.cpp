@@ -159,6 +159,17 @@ TEST_CASE("exec: a file that is no program") {
   check_failure(directory.path() / "noise", ENOEXEC);
 }
 
+TEST_CASE("exec: an argument that is too long") {
+  const Path name = "/bin/true";
+  // The kernel takes no argument above 128 KiB (MAX_ARG_STRLEN). By the time it says so its copy of the name
+  // is gone.
+  check_deed({"exec", "how=fail", "name=" + name.string(), "argument=200000"}, [=](Json &event) {
+    if (event.at("exe") != name.string()) return;
+    CHECK(event.at("result") == -E2BIG);
+    event["marks"] = {"untrusted"};
+  });
+}
+
 TEST_CASE("exec: a script without its interpreter") {
   const TemporaryDirectory directory;
   make_program(directory.path() / "script", "#!/nonexistent/interpreter\n", 0755);

@@ -18,6 +18,7 @@ Settings read_settings() {
   result.programs = variable("IPTRACKD_TEST_PROGRAMS", IPTRACKD_BUILT_PROGRAMS);
   result.scripts = variable("IPTRACKD_TEST_SCRIPTS", IPTRACKD_SOURCE_SCRIPTS);
   result.mechanism = variable("IPTRACKD_TEST_MECHANISM", "tracepoint");
+  result.drop_in = variable("IPTRACKD_TEST_DROP_IN", "");
   if (const std::string file = variable("IPTRACKD_TEST_CONNECTION_ENV", ""); !file.empty()) {
     result.connection = read_connection(file);
   }

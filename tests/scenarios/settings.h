@@ -22,6 +22,8 @@ struct Settings {
   std::optional<Connection> connection;
   // IPTRACKD_TEST_MECHANISM: tracepoint (default) or fentry. It decides what the kernel side can vouch for.
   std::string mechanism;
+  // IPTRACKD_TEST_DROP_IN: YAML for the shared daemon, which is as it is by default without.
+  std::string drop_in;
   // IPTRACKD_TEST_STATE: the directory of a daemon that was started for many programs; see shared_daemon.h.
   std::optional<Path> state;
 };

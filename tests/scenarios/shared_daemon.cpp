@@ -16,6 +16,12 @@ namespace {
 
 std::unique_ptr<Daemon> own_daemon;
 
+DaemonOptions shared_options() {
+  DaemonOptions options;
+  options.drop_in = settings().drop_in;
+  return options;
+}
+
 Path description_of(const Path &state) {
   return state / "daemon.json";
 }
@@ -47,7 +53,7 @@ void supervise(const Path &state) {
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGTERM);
-  Daemon daemon;
+  Daemon daemon{shared_options()};
   sigprocmask(SIG_BLOCK, &stop, nullptr);
   const auto &connection = daemon.prepared().connection;
   publish(description_of(state), {{"supervisor", getpid()},
@@ -82,7 +88,7 @@ Rows &shared_rows() {
     if (!rows) rows = rows_of(*settings().state);
     return *rows;
   }
-  if (!own_daemon) own_daemon = std::make_unique<Daemon>();
+  if (!own_daemon) own_daemon = std::make_unique<Daemon>(shared_options());
   return own_daemon->rows();
 }
 

@@ -2,6 +2,8 @@
 #ifndef IPTRACKD_TESTS_SCENARIOS_SKIP_H
 #define IPTRACKD_TESTS_SCENARIOS_SKIP_H
 
+#include <doctest/doctest.h>
+
 #include <string>
 
 namespace iptrackd::scenario {
@@ -14,6 +16,8 @@ inline std::string &skip_reason() {
 
 inline void skip(const std::string &reason) {
   skip_reason() = reason;
+  // For the report of a program that runs many cases.
+  MESSAGE("skipped: " << reason);
 }
 
 }  // namespace iptrackd::scenario

@@ -1,0 +1,57 @@
+#include "app/self_test_watch.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+namespace iptrackd::app {
+namespace {
+
+using std::chrono::seconds;
+
+// Often enough that what a dead hook loses is a matter of minutes; a test costs some 20 ms of one processor.
+constexpr seconds interval{300};
+// While something is wrong: it may pass, or be mended.
+constexpr seconds interval_of_failure{10};
+
+}  // namespace
+
+SelfTestWatch::SelfTestWatch(loader::Tracer &tracer, sink::Writer &writer, loader::SelfTestOptions options,
+                             Observer observer)
+    : tracer_{tracer}, writer_{writer}, options_{std::move(options)}, observer_{std::move(observer)} {
+  vouched_until_us_ = clock_.unix_us(clock_.sample());
+}
+
+void SelfTestWatch::run(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock{mutex};
+  while (!stop.stop_requested()) {
+    const auto report = loader::run_self_test(tracer_, options_, stop);
+    book_blindness(report);
+    observer_(tracer_.hooks(), report);
+    const auto pause = report.failures(tracer_.hooks()).empty() ? interval : interval_of_failure;
+    stopped.wait_for(lock, stop, pause, [] { return false; });
+  }
+}
+
+// How much a silent or refused hook has not seen nobody knows. It is booked when it is found, and then once
+// in every `interval`, however often it is tested meanwhile.
+void SelfTestWatch::book_blindness(const loader::SelfTestReport &report) {
+  const std::int64_t now_us = clock_.unix_us(clock_.sample());
+  const auto book = [&](const loader::HookStatus &status, const char *cause) {
+    writer_.book(Loss{vouched_until_us_, now_us, "kernel", cause, loader::kind_of(status.hook->duty),
+                      std::nullopt, std::nullopt});
+  };
+  const bool is_failing = !report.failures(tracer_.hooks()).empty();
+  const bool is_due = now_us - vouched_until_us_ >= std::chrono::microseconds{interval}.count();
+  if (is_failing && std::exchange(was_failing_, is_failing) && !is_due) return;
+  was_failing_ = is_failing;
+  for (const loader::HookStatus *status : report.silent) book(*status, "hook-silent");
+  for (const loader::HookStatus &status : tracer_.hooks()) {
+    if (status.state == loader::HookState::refused) book(status, "hook-refused");
+  }
+  vouched_until_us_ = now_us;
+}
+
+}  // namespace iptrackd::app

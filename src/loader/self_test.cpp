@@ -1,0 +1,152 @@
+#include "loader/self_test.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "loader/self_test_deeds.h"
+
+namespace iptrackd::loader {
+namespace {
+
+// The number of the initial pid namespace (PROC_PID_INIT_INO in the kernel's proc_ns.h).
+constexpr ino_t initial_pid_namespace = 0xEFFFFFFCU;
+
+// Hooks know the process by the host's number, which a process in another pid namespace cannot tell of its
+// child.
+bool knows_host_pids() {
+  struct stat status {};
+  return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == initial_pid_namespace;
+}
+
+// The deed that HOOK must see; 0 where there is none.
+std::uint32_t deed_of(iptrackd_hook hook) {
+  switch (hook) {
+    case IPTRACKD_HOOK_compat_execve_done:
+    case IPTRACKD_HOOK_compat_execveat_done:
+      return 0;
+    case IPTRACKD_HOOK_bound_mptcp:
+      return Deeds::mptcp;
+    case IPTRACKD_HOOK_bound_v6:
+    case IPTRACKD_HOOK_bind_v6:
+    case IPTRACKD_HOOK_connect_v6:
+      return Deeds::ipv6;
+    case IPTRACKD_HOOK_process_free:
+    case IPTRACKD_HOOK_process_exit:
+    case IPTRACKD_HOOK_process_fork:
+    case IPTRACKD_HOOK_exec_done:
+    case IPTRACKD_HOOK_exec_opened_2:
+    case IPTRACKD_HOOK_exec_opened_3:
+    case IPTRACKD_HOOK_exec_failed_4:
+    case IPTRACKD_HOOK_exec_failed_1:
+    case IPTRACKD_HOOK_execve_done:
+    case IPTRACKD_HOOK_execveat_done:
+    case IPTRACKD_HOOK_execveat_done_bare:
+    case IPTRACKD_HOOK_execve_enter:
+    case IPTRACKD_HOOK_execve_exit:
+    case IPTRACKD_HOOK_execveat_enter:
+    case IPTRACKD_HOOK_execveat_exit:
+      return Deeds::processes;
+    default:
+      return Deeds::ipv4;
+  }
+}
+
+bool anything_silent(const Tracer &tracer, std::uint32_t done) {
+  const auto &hooks = tracer.hooks();
+  return std::any_of(hooks.begin(), hooks.end(), [&](const HookStatus &status) {
+    return status.state == HookState::attached && (deed_of(status.hook->number) & done) != 0 &&
+           !tracer.saw_self_test(status.hook->number);
+  });
+}
+
+bool anything_refused(const Tracer &tracer) {
+  const auto &hooks = tracer.hooks();
+  return std::any_of(hooks.begin(), hooks.end(),
+                     [](const HookStatus &status) { return status.state == HookState::refused; });
+}
+
+SelfTestReport judge(Tracer &tracer, std::uint32_t done, const Probes &probes) {
+  SelfTestReport report;
+  for (const HookStatus &status : tracer.hooks()) {
+    if (status.state != HookState::attached) continue;
+    if ((deed_of(status.hook->number) & done) == 0) {
+      report.untested.push_back(&status);
+    } else if (!tracer.saw_self_test(status.hook->number)) {
+      report.silent.push_back(&status);
+    }
+  }
+  if ((done & Deeds::outside) == 0) report.remark = "it could not leave the daemon's own control group";
+  const auto missing = tracer.witness().missing(probes);
+  const bool is_explained = !report.silent.empty() || anything_refused(tracer);
+  if (is_explained || missing.empty()) return report;
+  if ((done & Deeds::ipv4) == 0) {
+    report.remark =
+        "no connection over the loopback interface can be made here, so that only execs were tested";
+  } else if (tracer.exec_ring().pending() != 0 || tracer.network_ring().pending() != 0) {
+    report.remark = "the rings are full, so that only the hooks were tested and not the way of their events";
+  } else {
+    report.missing = missing;
+  }
+  return report;
+}
+
+SelfTestReport untestable(std::string reason) {
+  SelfTestReport report;
+  report.performed = false;
+  report.remark = "nothing was tested: " + std::move(reason);
+  return report;
+}
+
+}  // namespace
+
+SelfTestReport run_self_test(Tracer &tracer, const SelfTestOptions &options, std::stop_token stop) {
+  if (!knows_host_pids()) return untestable("the daemon is not in the host's pid namespace (--pid=host)");
+  auto process = SelfTestProcess::start();
+  if (!process) return untestable(process.error().message());
+  tracer.witness().forget();
+  tracer.watch_self_test(static_cast<std::uint32_t>(process->pid()));
+  const auto done = process->perform(options.patience, stop);
+  const auto deadline = std::chrono::steady_clock::now() + options.patience;
+  while (done && !stop.stop_requested() && std::chrono::steady_clock::now() < deadline) {
+    if (options.drain) options.drain();
+    if (!anything_silent(tracer, *done) && tracer.witness().missing(options.probes).empty()) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  tracer.watch_self_test(0);
+  if (stop.stop_requested()) return untestable("it was interrupted");
+  return done ? judge(tracer, *done, options.probes) : untestable(done.error().message());
+}
+
+std::vector<std::string> SelfTestReport::failures(const std::vector<HookStatus> &hooks) const {
+  std::vector<std::string> sentences;
+  for (const HookStatus &status : hooks) {
+    if (status.state != HookState::refused) continue;
+    sentences.push_back("hook " + status.target + " is refused, so there will be no " +
+                        std::string{status.hook->purpose} + ": " + status.reason);
+  }
+  for (const HookStatus *status : silent) {
+    sentences.push_back("hook " + status->target + " is attached and stays silent, so there is no " +
+                        std::string{status->hook->purpose});
+  }
+  for (const std::string_view name : missing) {
+    sentences.push_back("the event of a " + std::string{name} +
+                        " does not arrive, although its hooks see it");
+  }
+  return sentences;
+}
+
+void drain_rings(Tracer &tracer) {
+  for (Ring *ring : {&tracer.exec_ring(), &tracer.network_ring()}) {
+    for (std::size_t budget = ring->pending(); budget != 0;) {
+      const auto record = ring->front();
+      if (!record) break;
+      tracer.witness().note(*record);
+      budget -= std::min(budget, record->size());
+      ring->release();
+    }
+  }
+}
+
+}  // namespace iptrackd::loader
