@@ -4,7 +4,6 @@
 #ifndef IPTRACKD_LOADER_SELF_TEST_H
 #define IPTRACKD_LOADER_SELF_TEST_H
 
-#include <chrono>
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -31,8 +30,6 @@ struct SelfTestOptions {
   Probes probes;
   // Called while events are awaited, where no RingReader drains the rings.
   std::function<void()> drain;
-  // For the deeds, and again for what must be seen of them: a busy host takes its time.
-  std::chrono::milliseconds patience{5000};
 };
 
 // One at a time. TRACER's events of this test go to its witness. STOP ends it early, and then it has found

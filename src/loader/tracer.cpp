@@ -337,9 +337,12 @@ std::array<HookCounters, IPTRACKD_HOOK_COUNT> Tracer::hook_counters() const {
 }
 
 void Tracer::watch_self_test(std::uint32_t tgid) noexcept {
-  auto &shared = *parts_->skeleton->bss;
-  if (tgid != 0) std::fill(std::begin(shared.self_test_seen), std::end(shared.self_test_seen), 0);
-  std::atomic_ref{shared.self_test_tgid}.store(tgid);
+  std::atomic_ref{parts_->skeleton->bss->self_test_tgid}.store(tgid);
+}
+
+void Tracer::forget_self_test() noexcept {
+  auto &seen = parts_->skeleton->bss->self_test_seen;
+  std::fill(std::begin(seen), std::end(seen), 0);
 }
 
 bool Tracer::saw_self_test(iptrackd_hook hook) const noexcept {

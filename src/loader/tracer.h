@@ -65,6 +65,7 @@ class Tracer {
   // IPTRACKD_FLAG_SELF_TEST, and hooks note that they saw it; 0 ends that. One thread at a time.
   void watch_self_test(std::uint32_t tgid) noexcept;
   [[nodiscard]] bool saw_self_test(iptrackd_hook hook) const noexcept;
+  void forget_self_test() noexcept;
   // Whoever drains the rings shows it every record.
   [[nodiscard]] SelfTestWitness &witness() noexcept;
   // No further events; the rings and counters stay.

@@ -64,6 +64,18 @@ TEST_CASE("load: a hundred thousand events and none lost") {
   CHECK(fastest < within_seconds);
 }
 
+TEST_CASE("load: the self-test passes meanwhile") {
+  const TemporaryDirectory directory;
+  const std::string rows = (directory.path() / "rows.jsonl").string();
+  const auto prepared =
+      prepare(directory.path(), {"database: {driver-name: jsonl, filename: " + rows + "}\n"});
+  Process load{generator({"events=300000"})};
+  const Ended ended = run(daemon_launch("check", prepared.configuration));
+  CAPTURE(ended.out);
+  CHECK(ended.status == 0);
+  CHECK_FALSE(load.wait(Milliseconds{0}));  // else there was none
+}
+
 TEST_CASE("load: with a ring that overflows rows and losses are all events") {
   // Where others were busy, the two daemons may disagree about an event on the edge of the period: then it is
   // tried again.
