@@ -174,6 +174,9 @@ int connect_exit(struct trace_event_raw_sys_exit *context) {
   if (!call__end(IPTRACKD_KIND_CONNECT, &call)) return 0;
   if (!call.sock && !errno__is_early_refusal(result)) return 0;
   sk = call.sock ? (struct sock *)call.sock : fd__sock(call.fd);
-  if (sk && sock__is_ours(sk) && connect__is_wanted(sk)) connect__ended(sk, &call, (__s32)result);
+  if (!sk || !sock__is_ours(sk) || !connect__is_wanted(sk)) return 0;
+  /* Read again, as the verifier knows of the first what it was compared with, and would follow each errno
+   * apart. */
+  connect__ended(sk, &call, (__s32)BPF_CORE_READ(context, ret));
   return 0;
 }

@@ -6,6 +6,7 @@
 #   vm_suite KERNEL          the suite of a kernel, by its name or the suite's; fails where there is none
 #   vm_name SUITE            the name of a suite's kernel
 #   vm_directory KERNEL      where kernels.sh keeps it
+#   vm_why_not KERNEL        why kernels.sh could not fetch it, in one line
 
 vm_here=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")")
 vm_cache=$(realpath -m -- "${IPTRACKD_VM_CACHE:-/var/cache/iptrackd-vm}")
@@ -36,18 +37,23 @@ vm_directory() {
   printf '%s/%s\n' "$vm_cache" "$suite"
 }
 
+vm_why_not() {
+  printf 'kernel %s cannot be fetched here: %s\n' "$1" \
+    "$(cat "$(vm_directory "$1")/unavailable" 2>/dev/null || echo 'tests/vm/kernels.sh says why')"
+}
+
 # vm_add_program FILE DESTINATION TREE: a copy without debug information, and the shared libraries it needs, at the
 # places in TREE where its loader looks for them.
 vm_add_program() {
   local library
   mkdir -p "$(dirname -- "$2")"
   # What is no program (a script, a table) is only copied.
-  strip -o "$2" "$1" 2>/dev/null || cp -L "$1" "$2"
+  strip --strip-debug -o "$2" "$1" 2>/dev/null || cp -L "$1" "$2"
   chmod 755 "$2"
   while read -r library; do
     if [[ -e $3$library ]]; then continue; fi
     mkdir -p "$3$(dirname -- "$library")"
-    strip -o "$3$library" "$library"
+    strip --strip-debug -o "$3$library" "$library"
     chmod 755 "$3$library"
   done < <(ldd "$1" 2>/dev/null | grep -oE '/[^ ]+ \(0x' | cut -d' ' -f1)
 }

@@ -7,7 +7,7 @@ cases='exec: empty arguments,exec: a file that is not there,exec: a file that is
 cases="$cases,connect: TCP over IPv4,connect: TCP over IPv6,connect: UDP over IPv4,connect: no route*,connect: refused over IPv6"
 cases="$cases,bind: the kernel chooses a TCP port over IPv4,bind: the kernel chooses a TCP port over IPv6,bind: a TCP port that is in use"
 cases="$cases,bind: a UDP port that is in use,accept: over IPv4,accept: by accept4,close: by SIGKILL,close: UDP over IPv4,identity: a child in a*"
-export IPTRACKD_TEST_DAEMON=/add/iptrackd-with-faults IPTRACKD_TEST_PROGRAMS=/iptrackd IPTRACKD_TEST_STATE=/tmp/daemon
+export IPTRACKD_TEST_DAEMON=/iptrackd/iptrackd-with-faults IPTRACKD_TEST_PROGRAMS=/iptrackd IPTRACKD_TEST_STATE=/tmp/daemon
 export IPTRACKD_TEST_MECHANISM="$mechanism" IPTRACKD_TEST_DROP_IN='database: {batch: {linger-ms: 5}}'
 
 for program; do

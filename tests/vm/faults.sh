@@ -27,6 +27,6 @@ if ((${#programs[@]} == 0)); then
 fi
 ((${#programs[@]} > 0)) || die "kernel $kernel has no hook attached"
 "$vm_here/vm.sh" run --kernel "$kernel" --build "$build" --timeout $((60 + 60 * ${#programs[@]})) \
-  --add "$build/tests/iptrackd-with-faults" --add "$vm_here/faults-inside.sh" \
+  --add "$vm_here/faults-inside.sh" \
   -- "sh /add/faults-inside.sh $mechanism ${programs[*]}" | tee "$build/vm/faults.$kernel.$mechanism"
 [[ $(grep -c 'is noticed' "$build/vm/faults.$kernel.$mechanism") == "${#programs[@]}" ]] || die 'a broken hook was not noticed'

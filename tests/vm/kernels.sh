@@ -85,10 +85,10 @@ CONF
   if ((EUID == 0)) && id _apt >/dev/null 2>&1; then chown -R _apt "$work"; fi
 }
 
-# apt's own words on what failed, in one line.
+# apt's own words on what failed, in one line: its first error is the cause, what follows are consequences.
 complaint() {
   local line
-  line=$(grep -E '^(E|Err|W): ?' "$work/apt.log" | tail -n 1 || true)
+  line=$(grep '^E: ' "$work/apt.log" | head -n 1 || true)
   printf '%s' "${line:-$(tail -n 1 "$work/apt.log")}"
 }
 

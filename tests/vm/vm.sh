@@ -81,8 +81,7 @@ parse() {
 find_kernel() {
   directory=$(vm_directory "$kernel") || exit
   if ! "$vm_here/kernels.sh" "$kernel" >&2; then
-    printf 'kernel %s cannot be fetched here: %s\n' "$kernel" \
-      "$(cat "$directory/unavailable" 2>/dev/null || echo 'tests/vm/kernels.sh says why')"
+    vm_why_not "$kernel"
     exit 77
   fi
 }
@@ -94,7 +93,7 @@ pack_run() {
   printf '%s\n' "$command" >"$work/tree/run/command"
   for file in "${add[@]}"; do
     [[ -e $file ]] || die "--add $file: it is not there" 2
-    name=$(basename -- "$(realpath -- "$file")")
+    name=$(basename -- "$file")
     if [[ -d $file ]]; then
       cp -rL -- "$file" "$work/tree/add/$name"
     else
@@ -130,8 +129,8 @@ qemu_arguments() {
 machine='' reader=''
 # shellcheck disable=SC2317 # called by a trap
 clean_up() {
-  if [[ $machine ]]; then kill "$machine" 2>/dev/null && wait "$machine" 2>/dev/null; fi
-  if [[ $reader ]]; then kill "$reader" 2>/dev/null; fi
+  if [[ $machine ]]; then { kill "$machine" && wait "$machine"; } 2>/dev/null || true; fi
+  if [[ $reader ]]; then kill "$reader" 2>/dev/null || true; fi
   rm -rf "$work"
 }
 

@@ -1,0 +1,124 @@
+#include "loader/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "loader/libbpf_log.h"
+#include "loader/tracer.h"
+
+namespace iptrackd::loader {
+namespace {
+
+constexpr std::uint32_t scratch_slots = 4;  // SCRATCH_SLOTS in bpf/maps.h
+
+void set_knobs(iptrackd_bpf &skeleton, const TracerOptions &options) {
+  auto &knobs = *skeleton.rodata;
+  knobs.args_max_bytes = options.args_max_bytes;
+  knobs.want_exec = options.probes.exec;
+  knobs.want_tcp_connect = options.probes.tcp_connect;
+  knobs.want_tcp_accept = options.probes.tcp_accept;
+  knobs.want_tcp_bind = options.probes.tcp_bind;
+  knobs.want_tcp_close = options.probes.tcp_close;
+  knobs.want_udp_connect = options.probes.udp_connect;
+  knobs.want_udp_bind = options.probes.udp_bind;
+  knobs.want_udp_close = options.probes.udp_close;
+}
+
+// What the maps hold where memory for their entries cannot be taken as it is needed.
+struct PreallocatedSizes {
+  std::uint32_t processes = 16384;
+  std::uint32_t long_paths = 256;
+  std::uint32_t calls = 8192;
+  std::uint32_t sockets = 131072;
+  std::uint32_t attempts = 8192;
+  std::uint32_t long_attempts = 128;
+};
+
+// Before 6.1 a map that allocates while a tracing program runs could deadlock, and the kernel warns of it
+// with a stack trace (bpf_mem_alloc came with 96da3f7d489d "bpf: Remove tracing program restriction on map
+// types").
+void preallocate_maps(iptrackd_bpf &skeleton, const PreallocatedSizes &sizes) {
+  const auto resize = [](bpf_map *map, std::uint32_t entries) {
+    bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~static_cast<std::uint32_t>(BPF_F_NO_PREALLOC));
+    bpf_map__set_max_entries(map, entries);
+  };
+  resize(skeleton.maps.processes, sizes.processes);
+  resize(skeleton.maps.long_paths, sizes.long_paths);
+  resize(skeleton.maps.calls, sizes.calls);
+  resize(skeleton.maps.sockets, sizes.sockets);
+  resize(skeleton.maps.attempts, sizes.attempts);
+  resize(skeleton.maps.long_attempts, sizes.long_attempts);
+}
+
+// What the verifier says of each program, if it is asked to.
+class VerifierLogs {
+ public:
+  void ask(bpf_program *program) {
+    auto &log = logs_[bpf_program__name(program)];
+    log.resize(log_bytes);
+    bpf_program__set_log_level(program, statistics_only);
+    bpf_program__set_log_buf(program, log.data(), log.size());
+  }
+
+  // "processed 31366 insns (limit 1000000) max_states_per_insn ..."
+  [[nodiscard]] std::optional<std::uint64_t> instructions(std::string_view program) const {
+    constexpr std::string_view before = "processed ";
+    const auto log = logs_.find(program);
+    if (log == logs_.end()) return std::nullopt;
+    const auto begin = log->second.find(before);
+    if (begin == std::string::npos) return std::nullopt;
+    return std::strtoull(log->second.c_str() + begin + before.size(), nullptr, 10);
+  }
+
+ private:
+  static constexpr std::size_t log_bytes = 4096;
+  static constexpr std::uint32_t statistics_only = 4;  // BPF_LOG_STATS in the kernel's bpf_verifier.h
+  std::map<std::string, std::string, std::less<>> logs_;
+};
+
+}  // namespace
+
+Result<Skeleton> open_programs(const TracerOptions &options, const KernelTypes &types) {
+  Skeleton skeleton{iptrackd_bpf__open()};
+  if (!skeleton) return fail(Fault::environment, "cannot prepare the BPF programs: " + libbpf_log_take());
+  set_knobs(*skeleton, options);
+  const auto ring_bytes = static_cast<std::uint32_t>(options.ring_bytes / 2);
+  const auto slots = static_cast<std::uint32_t>(libbpf_num_possible_cpus()) * scratch_slots;
+  bpf_map__set_max_entries(skeleton->maps.exec_ring, ring_bytes);
+  bpf_map__set_max_entries(skeleton->maps.network_ring, ring_bytes);
+  bpf_map__set_max_entries(skeleton->maps.network_scratches, slots);
+  bpf_map__set_max_entries(skeleton->maps.exec_scratches, slots);
+  if (!types.has_member("bpf_htab", "ma")) preallocate_maps(*skeleton, {});
+  return skeleton;
+}
+
+// Loads those programs of HOOKS that are to be attached.
+Result<Skeleton> load_programs(const TracerOptions &options, const KernelTypes &types,
+                               std::vector<HookStatus> &hooks) {
+  auto skeleton = open_programs(options, types);
+  if (!skeleton) return skeleton;
+  VerifierLogs logs;
+  for (const HookStatus &status : hooks) {
+    auto *program =
+        bpf_object__find_program_by_name((*skeleton)->obj, std::string{status.hook->program}.c_str());
+    bpf_program__set_autoload(program, status.state == HookState::attached);
+    if (options.count_instructions) logs.ask(program);
+  }
+  const int error = iptrackd_bpf__load(skeleton->get());
+  if (error == 0) {
+    for (HookStatus &status : hooks) status.verified_instructions = logs.instructions(status.hook->program);
+    return skeleton;
+  }
+  const std::string reason = libbpf_log_take();
+  return reason.empty() ? Result<Skeleton>{fail_errno("the kernel refuses the BPF programs", -error)}
+                        : fail(Fault::environment, reason);
+}
+
+}  // namespace iptrackd::loader
