@@ -110,7 +110,7 @@ Result<std::uint32_t> perform_round(Tracer &tracer, const SelfTestOptions &optio
   auto process = SelfTestProcess::start();
   if (!process) return tl::unexpected{process.error()};
   tracer.watch_self_test(static_cast<std::uint32_t>(process->pid()));
-  const auto done = process->perform(time_for_deeds, stop);
+  auto done = process->perform(time_for_deeds, stop);
   const auto deadline = std::chrono::steady_clock::now() + time_to_be_seen;
   while (done && !stop.stop_requested() && std::chrono::steady_clock::now() < deadline) {
     if (options.drain) options.drain();

@@ -26,7 +26,7 @@ if ((${#programs[@]} == 0)); then
     python3 -c 'import json, sys; [print(hook["program"]) for hook in json.load(sys.stdin) if hook["tested"]]')
 fi
 ((${#programs[@]} > 0)) || die "kernel $kernel has no hook attached"
-"$vm_here/vm.sh" run --kernel "$kernel" --build "$build" --timeout $((60 + 60 * ${#programs[@]})) \
+"$vm_here/vm.sh" run --kernel "$kernel" --build "$build" --icount --timeout $((60 + 60 * ${#programs[@]})) \
   --add "$vm_here/faults-inside.sh" \
   -- "sh /add/faults-inside.sh $mechanism ${programs[*]}" | tee "$build/vm/faults.$kernel.$mechanism"
 [[ $(grep -c 'is noticed' "$build/vm/faults.$kernel.$mechanism") == "${#programs[@]}" ]] || die 'a broken hook was not noticed'
