@@ -46,21 +46,35 @@ run_machine() { # MECHANISM
   echo "$status" >"$place/status"
 }
 
-# As if vm.sh had said so for each.
-skip_both() {
+# Why there is nothing to boot; nothing where there is. The names of the tests are fixed, and a suite may move on: a
+# result must not stand under the name of a kernel that did not run.
+why_not() {
+  local release
+  if ! "$vm_here/kernels.sh" "$kernel" >&2; then
+    vm_why_not "$kernel"
+    return
+  fi
+  release=$(cat "$(vm_directory "$kernel")/release")
+  if [[ $release != "$kernel".* ]]; then
+    printf 'the suite %s has kernel %s now, and tests/vm/kernels.txt calls it %s\n' "$(vm_suite "$kernel")" "$release" "$kernel"
+  fi
+}
+
+skip_both() { # REASON
   local each
   for each in "${mechanisms[@]}"; do
     rm -rf "$build/vm/$group.$each"
     mkdir -p "$build/vm/$group.$each"
     echo 77 >"$build/vm/$group.$each/status"
-    vm_why_not "$kernel" >"$build/vm/$group.$each/output"
+    echo "$1" >"$build/vm/$group.$each/output"
   done
 }
 
 machines=()
 run_both() {
-  local each
-  if "$vm_here/kernels.sh" "$kernel"; then
+  local each reason
+  reason=$(why_not)
+  if [[ ! $reason ]]; then
     for each in "${mechanisms[@]}"; do
       run_machine "$each" &
       machines+=($!)
@@ -68,7 +82,7 @@ run_both() {
     wait "${machines[@]}"
     machines=()
   else
-    skip_both
+    skip_both "$reason"
   fi
   for each in "${mechanisms[@]}"; do
     if [[ $each != "$mechanism" ]]; then ctest_id >"$build/vm/$group.$each/waiting"; fi
@@ -86,15 +100,6 @@ stop_machines() {
 
 have_results() {
   [[ -s $place/waiting && $(<"$place/waiting") == "$(ctest_id)" ]]
-}
-
-# The names of the tests are fixed, and a suite may move on.
-check_version() {
-  local release
-  release=$(cat "$(vm_directory "$kernel")/release")
-  if [[ $release != "$kernel".* ]]; then
-    printf 'The suite %s has kernel %s now; tests/vm/kernels.txt calls it %s.\n' "$(vm_suite "$kernel")" "$release" "$kernel"
-  fi
 }
 
 case ${1:-} in -h | --help) usage && exit 0 ;; esac
@@ -121,5 +126,4 @@ fi
 cat "$place/output"
 status=$(<"$place/status")
 if ((status == 77)); then exit 77; fi
-check_version
 "$vm_here/report.py" "$place" || die "no report of any case came back from kernel $kernel ($status)"
