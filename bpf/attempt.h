@@ -25,9 +25,9 @@ static __always_inline void attempt__begin(struct sock *sk) {
   event__fill_task(
       scratch); /* before anything branches: the verifier follows its loops once for each branch */
   call = call__current(IPTRACKD_KIND_CONNECT);
-  scratch->attempted_for = call && call->sock ? call->sock : (__u64)sk;
+  scratch->attempted_for = (__u64)sock__owner(sk);
   scratch->event.began_ns = call ? call->began_ns : scratch->event.boot_ns;
-  scratch->event.flags |= IPTRACKD_FLAG_BEGAN;
+  scratch->event.flags |= IPTRACKD_FLAG_BEGAN | (call ? call->way : way__flag());
   event__fill_protocol(&scratch->event, sk);
   event__fill_remote(&scratch->event, sk);
   if (call) call->attempt = (__u64)sk;
@@ -53,6 +53,10 @@ static __always_inline void attempt__complete(struct iptrackd_event *event, stru
   if (result == 0) socket__use((struct sock *)used, event, event->began_ns, SOCKET_STREAM | SOCKET_ACTIVE);
 }
 
+static __always_inline __u32 event__data_size(const struct iptrackd_event *event) {
+  return event->exe_size + event->cgroup_size + event->batch_cgroup_size;
+}
+
 /* The outcome of the attempt on SK, if there is one. The socket's lock makes us the only ones at work on it.
  */
 static __noinline int attempt__end(struct sock *sk, __s32 result) {
@@ -63,7 +67,7 @@ static __noinline int attempt__end(struct sock *sk, __s32 result) {
 
   if (attempt) {
     attempt__complete(&attempt->event, sk, attempt->sock, result);
-    size = attempt->event.exe_size + attempt->event.cgroup_size;
+    size = event__data_size(&attempt->event);
     if (size <= ATTEMPT_DATA_SHORT) event__submit(&attempt->event, sizeof(attempt->event) + size);
     bpf_map_delete_elem(&attempts, &key);
     return 1;
@@ -71,7 +75,7 @@ static __noinline int attempt__end(struct sock *sk, __s32 result) {
   long_attempt = bpf_map_lookup_elem(&long_attempts, &key);
   if (!long_attempt) return 0;
   attempt__complete(&long_attempt->event, sk, long_attempt->sock, result);
-  size = long_attempt->event.exe_size + long_attempt->event.cgroup_size;
+  size = event__data_size(&long_attempt->event);
   if (size <= ATTEMPT_DATA_LONG) event__submit(&long_attempt->event, sizeof(long_attempt->event) + size);
   bpf_map_delete_elem(&long_attempts, &key);
   return 1;

@@ -6,7 +6,8 @@
  * reported; later it does not, so that it is hooked itself.
  *
  * Without trampolines: cgroup/bind4 and 6 see the kernel's copy of the address, before anything is decided;
- * the exit of the system call has the result. */
+ * the exit of the system call has the result. io_uring and 32-bit programs have no such exit: of theirs
+ * cgroup/post_bind4 and 6 see those that succeed. */
 #include "call.h"
 #include "scratch.h"
 #include "socket.h"
@@ -31,7 +32,7 @@ static __noinline void bind__report(struct sock *sk, struct sock *used, const st
   event__fill_task(scratch);
   event = &scratch->event;
   event->result = result;
-  event->flags |= IPTRACKD_FLAG_RESULT;
+  event->flags |= IPTRACKD_FLAG_RESULT | call->way;
   event__fill_protocol(event, sk);
   if (result == 0) {
     event__fill_local(event, sk);
@@ -58,7 +59,7 @@ static __always_inline void bind__returned(struct socket *socket, int result) {
 SEC("fexit/security_socket_bind")
 int BPF_PROG(bind_asked, struct socket *socket, struct sockaddr *address, int size, int refusal) {
   struct sock *sk = BPF_CORE_READ(socket, sk);
-  struct call call = {.kind = IPTRACKD_KIND_BIND, .sock = (__u64)sk};
+  struct call call = {.kind = IPTRACKD_KIND_BIND, .sock = (__u64)sk, .way = way__flag()};
 
   HOOK(bind_asked);
   if (!sk || !sock__is_ours(sk) || !bind__is_wanted(sk)) return 0;
@@ -114,6 +115,34 @@ int bind_v6(struct bpf_sock_addr *context) {
 
   HOOK(bind_v6);
   if (call) call__learn_v6(call, context);
+  return ALLOW;
+}
+
+/* SK is the context of the program; the verifier must not take it for one. */
+static __always_inline void bind__succeeded(struct sock *sk) {
+  struct call call = {.way = way__flag_below(), .began_ns = bpf_ktime_get_boot_ns()};
+  struct sock *owner = sock__owner(sk);
+
+  if (call__current(IPTRACKD_KIND_BIND) || task__is_kernel_thread()) return;
+  if (sock__is_kernels(owner) || !sock__is_ours(owner) || !bind__is_wanted(owner)) return;
+  bind__report(sk, owner, &call, 0);
+}
+
+SEC("cgroup/post_bind4")
+int bind_done_v4(struct bpf_sock *context) {
+  __u64 sock = (__u64)context;
+
+  HOOK(bind_done_v4);
+  bind__succeeded((struct sock *)sock);
+  return ALLOW;
+}
+
+SEC("cgroup/post_bind6")
+int bind_done_v6(struct bpf_sock *context) {
+  __u64 sock = (__u64)context;
+
+  HOOK(bind_done_v6);
+  bind__succeeded((struct sock *)sock);
   return ALLOW;
 }
 

@@ -2,7 +2,8 @@
 #ifndef IPTRACKD_BPF_CALL_H
 #define IPTRACKD_BPF_CALL_H
 
-#include "emit.h"
+#include "socket.h"
+#include "way.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -68,11 +69,20 @@ static __always_inline void call__learn(struct call *call, const void *address, 
   call->port = bpf_ntohs(copy.sin6_port);
 }
 
+/* The context's socket as a number: the verifier forbids to compute with the pointer itself. */
+static __always_inline struct sock *context__sock(struct bpf_sock_addr *context) {
+  struct bpf_sock *pointer = context->sk;
+  __u64 number = 0;
+
+  bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+  return (struct sock *)number;
+}
+
 /* The same from the cgroup hooks of connect and bind: the call's own memory may say something else by now. */
 static __always_inline void call__learn_v4(struct call *call, struct bpf_sock_addr *context) {
   __u32 address = context->user_ip4;
 
-  call->sock = (__u64)context->sk;
+  call->sock = (__u64)sock__owner(context__sock(context));
   call->family = AF_INET;
   call->port = bpf_ntohs((__u16)context->user_port);
   __builtin_memcpy(call->requested, &address, sizeof(address));
@@ -81,7 +91,7 @@ static __always_inline void call__learn_v4(struct call *call, struct bpf_sock_ad
 static __always_inline void call__learn_v6(struct call *call, struct bpf_sock_addr *context) {
   __u32 *address = (__u32 *)call->requested;
 
-  call->sock = (__u64)context->sk;
+  call->sock = (__u64)sock__owner(context__sock(context));
   call->family = AF_INET6;
   call->port = bpf_ntohs((__u16)context->user_port);
   address[0] = context->user_ip6[0];

@@ -28,26 +28,63 @@ static __always_inline void event__fill_bytes(struct iptrackd_event *event, stru
 }
 
 static __always_inline void event__fill_use(struct iptrackd_event *event, const struct used_socket *socket) {
-  event->began_ns = socket->began_ns;
-  event->opener = socket->opener;
   event->protocol = socket->protocol;
   event->family = socket->family;
   event->local_port = socket->local_port;
   event->remote_port = socket->remote_port;
   __builtin_memcpy(event->local, socket->local, sizeof(event->local));
   __builtin_memcpy(event->remote, socket->remote, sizeof(event->remote));
-  event->flags |= IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_BEGAN | IPTRACKD_FLAG_OPENER | IPTRACKD_FLAG_LOCAL;
+  event->flags |= IPTRACKD_FLAG_RESULT | IPTRACKD_FLAG_LOCAL;
   if (socket->flags & SOCKET_REMOTE) event->flags |= IPTRACKD_FLAG_REMOTE;
+  if (socket->flags & SOCKET_PREEXISTING) {
+    event->flags |= IPTRACKD_FLAG_PREEXISTING;
+  } else {
+    event->began_ns = socket->began_ns;
+    event->opener = socket->opener.tgid;
+    event->flags |= IPTRACKD_FLAG_BEGAN | IPTRACKD_FLAG_OPENER;
+  }
+}
+
+/* The kernel's own thread says nothing about anybody: whose socket it was, the opener tells. */
+static __always_inline void event__fill_opener(struct scratch *scratch, const struct used_socket *socket) {
+  const struct opener *opener = &socket->opener;
+  struct iptrackd_event *event = &scratch->event;
+  struct process *process = bpf_map_lookup_elem(&processes, &opener->tgid);
+
+  event->tgid = opener->tgid;
+  event->tid = opener->tid;
+  event->ppid = opener->ppid;
+  event->sid = opener->sid;
+  event->uid = opener->uid;
+  event->gid = opener->gid;
+  event->euid = opener->euid;
+  event->egid = opener->egid;
+  event->loginuid = opener->loginuid;
+  event->audit_session = opener->audit_session;
+  __builtin_memcpy(event->comm, opener->comm, sizeof(event->comm));
+  if (process && process->start_ns <= socket->began_ns) event__fill_known_exe(scratch, process);
 }
 
 static __noinline void close__report(struct sock *sk, const struct used_socket *socket) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_CLOSE);
+  __u32 way = way__flag_of_close();
 
   if (!scratch) return;
+  scratch->event.flags |= way;
   event__fill_use(&scratch->event, socket);
+  if (socket->flags & SOCKET_UNSURE) event__fill_local(&scratch->event, sk);
   if ((socket->flags & SOCKET_STREAM) && sock__is_tcp(sk)) event__fill_bytes(&scratch->event, sk, socket);
-  event__fill_task(scratch);
+  if ((way & IPTRACKD_FLAG_BY_KERNEL) && socket->opener.tgid) {
+    event__fill_opener(scratch, socket);
+  } else {
+    event__fill_task(scratch);
+  }
   scratch__submit(scratch);
+}
+
+/* A connect of which we could not know whether it succeeded, and it did not. */
+static __always_inline int socket__was_never_used(struct sock *sk, const struct used_socket *socket) {
+  return (socket->flags & SOCKET_UNSURE) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_ESTABLISHED;
 }
 
 /* SK is the socket that is released; it serves as key, and is read through only as the table gives it back.
@@ -59,6 +96,7 @@ static __always_inline void socket__released(struct sock *sk) {
   if (!known) return;
   socket = *known;
   socket__forget(sk);
+  if (socket__was_never_used(sk, &socket)) return;
   if (socket.flags & SOCKET_PENDING) {
     event__count(IPTRACKD_KIND_ACCEPT, IPTRACKD_CAUSE_UNSEEN);
     event__count(IPTRACKD_KIND_CLOSE, IPTRACKD_CAUSE_UNSEEN);

@@ -6,7 +6,8 @@
  * polls a connect under way is told by the state of its socket.
  *
  * Without trampolines: cgroup/connect4 and 6 see the kernel's copy of the address, below the system call; a
- * call that only polls does not reach them, nor does AF_UNSPEC. The exit of the system call has the result.
+ * call that only polls does not reach them, nor does AF_UNSPEC. The exit of the system call has the result;
+ * io_uring and 32-bit programs have no such exit.
  *
  * TCP's outcome is told by tcp_state.bpf.c. Here: UDP, and TCP refused before any SYN. */
 #include "attempt.h"
@@ -51,7 +52,7 @@ static __noinline void connect__report(struct sock *sk, const struct call *call,
   event = &scratch->event;
   event->began_ns = call->began_ns;
   event->result = result;
-  event->flags |= IPTRACKD_FLAG_BEGAN | IPTRACKD_FLAG_RESULT;
+  event->flags |= IPTRACKD_FLAG_BEGAN | IPTRACKD_FLAG_RESULT | call->way;
   event__fill_protocol(event, sk);
   event__fill_local(event, sk);
   if (result == 0) {
@@ -102,7 +103,7 @@ static __always_inline void connect__returned(int result) {
 SEC("fexit/security_socket_connect")
 int BPF_PROG(connect_asked, struct socket *socket, struct sockaddr *address, int size, int refusal) {
   struct sock *sk = BPF_CORE_READ(socket, sk);
-  struct call call = {.kind = IPTRACKD_KIND_CONNECT, .sock = (__u64)sk};
+  struct call call = {.kind = IPTRACKD_KIND_CONNECT, .sock = (__u64)sk, .way = way__flag()};
 
   HOOK(connect_asked);
   if (!sk || !sock__is_ours(sk) || !connect__is_wanted(sk)) return 0;
@@ -140,21 +141,43 @@ int connect_enter(struct trace_event_raw_sys_enter *context) {
   return 0;
 }
 
+/* The call did not begin as a system call of 64 bits: of TCP the state changes tell, of UDP nothing else
+ * will. Whether it succeeds we shall not know. */
+static __always_inline void connect__report_unsure(const struct call *call) {
+  struct sock *sk = (struct sock *)call->sock;
+  struct scratch *scratch;
+
+  if (!want_udp_connect || sock__protocol(sk) != IPPROTO_UDP) return;
+  if (sock__is_kernels(sk) || task__is_kernel_thread()) return;
+  scratch = network_scratch__take(IPTRACKD_KIND_CONNECT);
+  if (!scratch) return;
+  event__fill_task(scratch);
+  scratch->event.flags |= way__flag_below();
+  event__fill_protocol(&scratch->event, sk);
+  event__fill_requested_remote(&scratch->event, call);
+  socket__use(sk, &scratch->event, scratch->event.boot_ns, SOCKET_UNSURE);
+  scratch__submit(scratch);
+}
+
 SEC("cgroup/connect4")
 int connect_v4(struct bpf_sock_addr *context) {
   struct call *call = call__current(IPTRACKD_KIND_CONNECT);
+  struct call other = {};
 
   HOOK(connect_v4);
-  if (call) call__learn_v4(call, context);
+  call__learn_v4(call ? call : &other, context);
+  if (!call) connect__report_unsure(&other);
   return ALLOW;
 }
 
 SEC("cgroup/connect6")
 int connect_v6(struct bpf_sock_addr *context) {
   struct call *call = call__current(IPTRACKD_KIND_CONNECT);
+  struct call other = {};
 
   HOOK(connect_v6);
-  if (call) call__learn_v6(call, context);
+  call__learn_v6(call ? call : &other, context);
+  if (!call) connect__report_unsure(&other);
   return ALLOW;
 }
 

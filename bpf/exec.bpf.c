@@ -10,6 +10,7 @@
  * itself knows, when the copy is gone: there, and without trampolines always, the name is in the caller's
  * memory only, and marked. */
 #include "call.h"
+#include "compat.h"
 #include "scratch.h"
 #include "task.h"
 
@@ -52,7 +53,7 @@ int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binp
     process__forget(BPF_CORE_READ(task, tgid)); /* it does not run that any more */
     return 0;
   }
-  process__learn(scratch, task, BPF_CORE_READ(bprm, file));
+  process__learn(scratch, task, BPF_CORE_READ(bprm, file), BPF_ANY);
   if (want_exec) exec__report(scratch, task);
   scratch__give_back(scratch);
   return 0;
@@ -228,5 +229,18 @@ SEC("tp/syscalls/sys_exit_execveat")
 int execveat_exit(struct trace_event_raw_sys_exit *context) {
   HOOK(execveat_exit);
   exec__exited(BPF_CORE_READ(context, ret));
+  return 0;
+}
+
+/* Of the 32-bit table, by int 0x80 or from x32. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(compat_exec_exit, struct pt_regs *registers, long result) {
+  struct compat_call call;
+
+  if (!compat_call__read(registers, &call)) return 0;
+  HOOK(compat_exec_exit);
+  if (result < 0 && compat_call__is_exec(&call)) {
+    exec__report_failure(NULL, compat_call__exec_name(&call), (__s32)result);
+  }
   return 0;
 }

@@ -19,8 +19,14 @@
 #define EACCES 13
 #define EINVAL 22
 #define EAFNOSUPPORT 97
+#define ENOSYS 38
 #define ECONNABORTED 103
 #define PF_KTHREAD 0x00200000
+#define PF_IO_WORKER 0x00000010
+#define THREAD_SIZE 16384 /* of a kernel stack, with pages of 4 KiB */
+#define TS_COMPAT 2       /* thread_info.status: in a system call of the 32-bit table */
+#define X32_SYSTEM_CALL_BIT 0x40000000L
+#define SYSTEM_CALL_IO_URING_ENTER 426 /* in every architecture's table, and for 32-bit programs */
 #define MNT_INTERNAL 0x4000
 #define SIN6_LEN_RFC2133 24 /* a sockaddr_in6 without its scope: what the kernel takes at least */
 #define TMPFS_MAGIC 0x01021994

@@ -60,8 +60,9 @@ struct process {
  * would be natural but ends at 32 KiB a value; so these are plain arrays of SCRATCH_SLOTS areas for each CPU,
  * sized by user space. */
 #define SCRATCH_SLOTS 4
-#define COMPONENT_SIZE 256  /* NAME_MAX and the NUL */
-#define SCRATCH_PATHS 16384 /* three paths of IPTRACKD_PATH_MAX and slack; a power of two, for masking */
+#define COMPONENT_SIZE 256 /* NAME_MAX and the NUL */
+#define SCRATCH_PATHS \
+  16384 /* two paths of IPTRACKD_PATH_MAX, two control groups, and slack; a power of two, for masking */
 
 struct scratch {
   __u32 busy;
@@ -124,7 +125,7 @@ struct call {
   __u16 port;         /* host order */
   __u8 family;        /* 0: requested and port are not known */
   __u8 kind;
-  __u8 reserved[4];
+  __u32 way; /* IPTRACKD_FLAG_IO_URING or 0 */
 };
 
 SHARED struct {
@@ -135,6 +136,22 @@ SHARED struct {
   __type(value, struct call);
 } calls SEC(".maps");
 
+/* Who began the use of a socket: for the close that the kernel does on its own, when nobody is there to ask
+ * (the last reference was in a queue of passed descriptors, or in a table of io_uring). */
+struct opener {
+  __u32 tgid; /* 0: not known, the socket is older than we */
+  __u32 tid;
+  __u32 ppid;
+  __u32 sid;
+  __u32 uid;
+  __u32 gid;
+  __u32 euid;
+  __u32 egid;
+  __u32 loginuid;
+  __u32 audit_session;
+  __u8 comm[IPTRACKD_COMM_SIZE];
+};
+
 /* A socket in use, from the connect, accept or bind that began it to its release. The key is its struct sock
  * *: unique as long as the socket lives, and we hear of its end. */
 #define SOCKET_PENDING 1U  /* established, but not yet accepted */
@@ -142,16 +159,18 @@ SHARED struct {
 #define SOCKET_STREAM 4U   /* connected or accepted TCP: has byte counts and a remote end */
 #define SOCKET_FIN_SENT 8U /* shutdown() has put a FIN into the stream */
 #define SOCKET_REMOTE 16U
+#define SOCKET_PREEXISTING 32U /* was there before us: who began its use, and when, is not known */
+#define SOCKET_UNSURE 64U      /* a UDP connect of which nobody told whether it succeeded */
 
 struct used_socket {
   __u64 began_ns;
-  __u32 opener; /* tgid */
+  struct opener opener;
   __u32 flags;
   __u16 local_port;
   __u16 remote_port;
   __u8 protocol;
   __u8 family;
-  __u16 reserved;
+  __u8 reserved[6];
   __u8 local[16];
   __u8 remote[16];
 };
@@ -167,7 +186,7 @@ SHARED struct {
 /* A TCP connect whose outcome is still open: the event, complete but for the result, as the caller's identity
  * must be taken when it asked; the outcome comes from a softirq. Two sizes, as most paths are short. */
 #define ATTEMPT_DATA_SHORT 512
-#define ATTEMPT_DATA_LONG (2 * (IPTRACKD_PATH_MAX + 256))
+#define ATTEMPT_DATA_LONG (IPTRACKD_PATH_MAX + 2 * IPTRACKD_CGROUP_MAX + 3 * 256)
 
 struct attempt {
   __u64 sock; /* struct sock * that the caller knows: of an MPTCP subflow, its MPTCP socket */
@@ -200,6 +219,7 @@ SHARED struct {
 /* Set by user space before loading; constant for the verifier. */
 #ifdef IPTRACKD_DEFINE_MAPS
 const volatile __u32 args_max_bytes = 4096;
+const volatile __u8 has_version_1_cgroups = 0;
 const volatile __u8 want_exec = 1;
 const volatile __u8 want_tcp_connect = 1;
 const volatile __u8 want_tcp_accept = 1;
@@ -215,6 +235,7 @@ __u32 self_test_tgid = 0;
 __u8 self_test_seen[IPTRACKD_HOOK_COUNT] = {};
 #else
 extern const volatile __u32 args_max_bytes;
+extern const volatile __u8 has_version_1_cgroups;
 extern const volatile __u8 want_exec;
 extern const volatile __u8 want_tcp_connect;
 extern const volatile __u8 want_tcp_accept;

@@ -40,23 +40,58 @@ complete:
   *size = scratch->used - begin;
 }
 
-/* Appends the path of TASK's cgroup in the unified hierarchy. */
-static __noinline void event__fill_cgroup(struct scratch *scratch, struct task_struct *task) {
-  struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+/* Appends the path of a control group, and leaves its size in SIZE, and in DELEGATED how much of it root does
+ * not vouch for; see struct iptrackd_event. */
+static __noinline void cgroup__read(struct scratch *scratch, struct kernfs_node *node, __u32 *size,
+                                    __u16 *delegated) {
   __u32 begin = scratch->used;
 
   for (int i = 0; i < CGROUP_COMPONENTS_MAX; i++) {
     struct kernfs_node *parent = kernfs_node__parent(node);
 
     if (!parent) goto complete;
-    if (scratch__used(scratch) - begin >= IPTRACKD_PATH_MAX) break;
+    if (scratch__used(scratch) - begin >= IPTRACKD_CGROUP_MAX) break;
     scratch__append(scratch, BPF_CORE_READ(node, name));
+    if (BPF_CORE_READ(node, iattr) && BPF_CORE_READ(node, iattr, ia_uid.val)) *delegated = i + 1;
     node = parent;
   }
   scratch->event.flags |= IPTRACKD_FLAG_PATH_TRUNCATED;
 complete:
-  scratch->event.flags |= IPTRACKD_FLAG_CGROUP;
-  scratch->event.cgroup_size = scratch->used - begin;
+  *size = scratch->used - begin;
+}
+
+/* The task's group in the first hierarchy of version 1 where it has one below the root, in the order in which
+ * batch systems use them; NULL where there is none. */
+static __always_inline struct kernfs_node *task__batch_cgroup(struct task_struct *task) {
+  struct css_set *groups = BPF_CORE_READ(task, cgroups);
+  struct cgroup_root *unified = BPF_CORE_READ(groups, dfl_cgrp, root);
+  struct cgroup_subsys_state **states = (void *)groups + bpf_core_field_offset(struct css_set, subsys);
+  const __u32 controllers[] = {bpf_core_enum_value(enum cgroup_subsys_id, freezer_cgrp_id),
+                               bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id),
+                               bpf_core_enum_value(enum cgroup_subsys_id, cpuset_cgrp_id)};
+
+#pragma unroll
+  for (int i = 0; i < 3; i++) {
+    struct cgroup_subsys_state *state = NULL;
+    struct kernfs_node *node;
+
+    bpf_probe_read_kernel(&state, sizeof(state), states + controllers[i]);
+    if (!state || BPF_CORE_READ(state, cgroup, root) == unified) continue;
+    node = BPF_CORE_READ(state, cgroup, kn);
+    if (kernfs_node__parent(node)) return node;
+  }
+  return NULL;
+}
+
+/* Appends the paths of TASK's control groups. */
+static __noinline void event__fill_cgroup(struct scratch *scratch, struct task_struct *task) {
+  struct iptrackd_event *event = &scratch->event;
+  struct kernfs_node *batch = has_version_1_cgroups ? task__batch_cgroup(task) : NULL;
+
+  cgroup__read(scratch, BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), &event->cgroup_size,
+               &event->cgroup_delegated);
+  if (batch) cgroup__read(scratch, batch, &event->batch_cgroup_size, &event->batch_cgroup_delegated);
+  event->flags |= IPTRACKD_FLAG_CGROUP;
 }
 
 /* Appends the task's working directory. */

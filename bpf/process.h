@@ -27,8 +27,10 @@ static __always_inline void process__forget(__u32 tgid) {
 }
 
 /* Enters into the table that the task's process runs FILE, and fills the event's executable likewise: its
- * path is appended to the scratch area, which must be empty. */
-static __noinline void process__learn(struct scratch *scratch, struct task_struct *task, struct file *file) {
+ * path is appended to the scratch area, which must be empty. MODE is BPF_ANY, or BPF_NOEXIST where an exec
+ * may know better. */
+static __noinline void process__learn(struct scratch *scratch, struct task_struct *task, struct file *file,
+                                      __u64 mode) {
   struct process *process = &scratch->process;
   struct iptrackd_event *event = &scratch->event;
   __u32 tgid = BPF_CORE_READ(task, tgid);
@@ -49,10 +51,10 @@ static __noinline void process__learn(struct scratch *scratch, struct task_struc
   if (event->exe_size <= PROCESS_EXE_SIZE) {
     bpf_probe_read_kernel(process->exe, sizeof(process->exe), scratch->data);
   } else {
-    bpf_map_update_elem(&long_paths, &tgid, scratch->data, BPF_ANY);
+    bpf_map_update_elem(&long_paths, &tgid, scratch->data, mode);
   }
   /* No entry is better than that of what it ran before. */
-  if (bpf_map_update_elem(&processes, &tgid, process, BPF_ANY)) process__forget(tgid);
+  if (bpf_map_update_elem(&processes, &tgid, process, mode) && mode == BPF_ANY) process__forget(tgid);
 }
 
 /* The entry of the task's process, or NULL. */

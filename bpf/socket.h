@@ -26,6 +26,23 @@ static __always_inline int sock__is_kernels(struct sock *sk) {
   return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock) != 0;
 }
 
+/* The socket that the program knows: of a subflow of MPTCP, its MPTCP socket. */
+static __always_inline struct sock *sock__owner(struct sock *sk) {
+  struct inet_connection_sock *connection = (struct inet_connection_sock *)sk;
+  struct mptcp_subflow_context *subflow;
+  const char mptcp[8] = "mptcp";
+  char name[8] = {};
+  struct sock *owner;
+
+  if (!bpf_core_type_exists(struct mptcp_subflow_context)) return sk;
+  if (!sock__is_tcp(sk) || !sock__is_kernels(sk)) return sk;
+  BPF_CORE_READ_STR_INTO(&name, connection, icsk_ulp_ops, name);
+  if (*(__u64 *)name != *(__u64 *)mptcp) return sk;
+  subflow = BPF_CORE_READ(connection, icsk_ulp_data);
+  owner = BPF_CORE_READ(subflow, conn);
+  return owner ? owner : sk;
+}
+
 /* TCP and UDP over IP: nothing else is our business. */
 static __always_inline int sock__is_ours(struct sock *sk) {
   __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -69,24 +86,28 @@ static __always_inline void event__fill_protocol(struct iptrackd_event *event, s
   event->family = (__u8)BPF_CORE_READ(sk, __sk_common.skc_family);
 }
 
-/* The socket behind a descriptor of the current task, or NULL where it is none of ours. The pointers back
- * from sock to socket to file are compared, so that no other object is taken for a socket. */
+/* The socket behind a file, or NULL where it is none of ours. The pointers back from sock to socket to file
+ * are compared, so that no other object is taken for a socket. */
+static __always_inline struct sock *file__sock(struct file *file) {
+  struct socket *socket = BPF_CORE_READ(file, private_data);
+  struct sock *sk;
+
+  if (!socket || BPF_CORE_READ(socket, file) != file) return NULL;
+  sk = BPF_CORE_READ(socket, sk);
+  if (!sk || BPF_CORE_READ(sk, sk_socket) != socket) return NULL;
+  return sock__is_ours(sk) ? sk : NULL;
+}
+
+/* The same behind a descriptor of the current task. */
 static __noinline struct sock *fd__sock(__u32 fd) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   struct fdtable *table = BPF_CORE_READ(task, files, fdt);
   struct file **files = BPF_CORE_READ(table, fd);
   struct file *file = NULL;
-  struct socket *socket;
-  struct sock *sk;
 
   if (fd >= BPF_CORE_READ(table, max_fds)) return NULL;
   bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-  if (!file) return NULL;
-  socket = BPF_CORE_READ(file, private_data);
-  if (!socket || BPF_CORE_READ(socket, file) != file) return NULL;
-  sk = BPF_CORE_READ(socket, sk);
-  if (!sk || BPF_CORE_READ(sk, sk_socket) != socket) return NULL;
-  return sock__is_ours(sk) ? sk : NULL;
+  return file ? file__sock(file) : NULL;
 }
 
 #endif

@@ -3,14 +3,7 @@
 #define IPTRACKD_BPF_TASK_H
 
 #include "process.h"
-
-static __always_inline struct task_struct *task__current(void) {
-  return (struct task_struct *)bpf_get_current_task();
-}
-
-static __always_inline int task__is_kernel_thread(void) {
-  return BPF_CORE_READ(task__current(), flags) & PF_KTHREAD;
-}
+#include "way.h"
 
 /* The pid and user namespaces are the initial ones: numbers that the host's administrator can look up. */
 static __always_inline void event__fill_ids(struct iptrackd_event *event, struct task_struct *task) {
@@ -80,7 +73,7 @@ static __noinline void event__fill_task(struct scratch *scratch) {
   if (process) {
     event__fill_known_exe(scratch, process);
   } else if (file) {
-    process__learn(scratch, task, file);
+    process__learn(scratch, task, file, BPF_ANY);
   }
   event__fill_cgroup(scratch, task);
 }

@@ -17,6 +17,20 @@ static __always_inline void socket__forget(const struct sock *sk) {
   bpf_map_delete_elem(&sockets, &key);
 }
 
+static __always_inline void opener__learn(struct opener *opener, const struct iptrackd_event *event) {
+  opener->tgid = event->tgid;
+  opener->tid = event->tid;
+  opener->ppid = event->ppid;
+  opener->sid = event->sid;
+  opener->uid = event->uid;
+  opener->gid = event->gid;
+  opener->euid = event->euid;
+  opener->egid = event->egid;
+  opener->loginuid = event->loginuid;
+  opener->audit_session = event->audit_session;
+  __builtin_memcpy(opener->comm, event->comm, sizeof(opener->comm));
+}
+
 /* Takes the addresses of EVENT, a connect, accept or bind that succeeded, for the close to come, and makes
  * EVENT the beginning of the use unless one stands there already. */
 static __noinline void socket__use(struct sock *sk, const struct iptrackd_event *event, __u64 began_ns,
@@ -24,7 +38,6 @@ static __noinline void socket__use(struct sock *sk, const struct iptrackd_event 
   struct used_socket *known = socket__find(sk);
   struct used_socket socket = {
       .began_ns = began_ns,
-      .opener = event->tgid,
       .flags = flags,
       .local_port = event->local_port,
       .remote_port = event->remote_port,
@@ -38,7 +51,9 @@ static __noinline void socket__use(struct sock *sk, const struct iptrackd_event 
   if (known && !(known->flags & SOCKET_PENDING)) {
     socket.began_ns = known->began_ns;
     socket.opener = known->opener;
-    socket.flags |= known->flags & SOCKET_FIN_SENT;
+    socket.flags |= known->flags & (SOCKET_FIN_SENT | SOCKET_PREEXISTING);
+  } else {
+    opener__learn(&socket.opener, event);
   }
   __builtin_memcpy(socket.local, event->local, sizeof(socket.local));
   __builtin_memcpy(socket.remote, event->remote, sizeof(socket.remote));

@@ -22,6 +22,7 @@ build libcli11-dev         command line
 build libspdlog-dev        log of the daemon
 build libexpected-dev      Result<T>
 build libre2-dev           patterns of `redact`, in linear time
+build liburing-dev         deeds of the self-test; static, of the tests too
 build libsystemd-dev       readiness and reload notification
 build nlohmann-json3-dev   JSON output
 build doctest-dev          unit tests, configured by default
@@ -38,6 +39,9 @@ test  busybox-static       all of their system but the tests
 test  cpio                 packs it
 test  zstd                 unpacks newer kernels for their types
 test  lz4                  the same for older ones
+test  podman               runs a container, whose events must carry its id
+test  crun                 what podman starts it with
+test  conmon               what podman watches it with
 test  debian-archive-keyring  checks the kernels that are fetched
 LIST
 }

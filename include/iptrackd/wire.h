@@ -1,14 +1,14 @@
 /* What crosses from the kernel side to user space: one record in a ring buffer is one event.
  *
- *   ┌──────────────────────┬───────────┬───────────┬──────────────┬────────────┐
- *   │ struct iptrackd_event│ exe_size  │ cwd_size  │ cgroup_size  │ args_size  │
- *   │ (fixed)              │ bytes     │ bytes     │ bytes        │ bytes      │
- *   └──────────────────────┴───────────┴───────────┴──────────────┴────────────┘
+ *   ┌──────────────────────┬──────────┬──────────┬─────────────┬───────────────────┬───────────┐
+ *   │ struct iptrackd_event│ exe_size │ cwd_size │ cgroup_size │ batch_cgroup_size │ args_size │
+ *   │ (fixed)              │ bytes    │ bytes    │ bytes       │ bytes             │ bytes     │
+ *   └──────────────────────┴──────────┴──────────┴─────────────┴───────────────────┴───────────┘
  *
- * exe, cwd and cgroup are paths as the kernel side walked them: components from the last to the first, each
- * followed by a NUL ("sshd\0sbin\0usr\0" is /usr/sbin/sshd); a failed exec's exe is the name that was asked
- * for, as one string with its NUL (IPTRACKD_FLAG_EXE_VERBATIM). args is argv as the kernel laid it out, each
- * argument followed by a NUL; the last NUL may be missing where it was cut.
+ * exe, cwd and the two cgroups are paths as the kernel side walked them: components from the last to the
+ * first, each followed by a NUL ("sshd\0sbin\0usr\0" is /usr/sbin/sshd); a failed exec's exe is the name that
+ * was asked for, as one string with its NUL (IPTRACKD_FLAG_EXE_VERBATIM). args is argv as the kernel laid it
+ * out, each argument followed by a NUL; the last NUL may be missing where it was cut.
  *
  * Read by clang for BPF (after vmlinux.h) and by C++20. Fixed-width integers, explicit padding, host byte
  * order but for addresses, which are in network order. A change of anything here raises
@@ -21,11 +21,12 @@
 #include <linux/types.h>
 #endif
 
-#define IPTRACKD_WIRE_VERSION 1
+#define IPTRACKD_WIRE_VERSION 2
 
 #define IPTRACKD_COMM_SIZE 16 /* TASK_COMM_LEN */
 #define IPTRACKD_TTY_SIZE 64  /* sizeof(tty_struct.name) */
 #define IPTRACKD_PATH_MAX 4096
+#define IPTRACKD_CGROUP_MAX 2048
 #define IPTRACKD_ARGS_MAX 39936 /* the upper bound of activity_klog's argv_max_size */
 
 /* The order is that of iptrackd::Kind. */
@@ -65,6 +66,9 @@
 #define IPTRACKD_FLAG_UNTRUSTED (1U << 15) /* exe or remote was read from the program's own memory */
 #define IPTRACKD_FLAG_PREEXISTING (1U << 16)
 #define IPTRACKD_FLAG_SELF_TEST (1U << 17) /* a deed of the daemon itself, to see whether its hooks work */
+#define IPTRACKD_FLAG_IO_URING (1U << 18)  /* asked for through io_uring */
+#define IPTRACKD_FLAG_BY_KERNEL \
+  (1U << 19) /* a close that the kernel did later on its own: who did it is the process that opened it */
 
 #define IPTRACKD_UNSET 0xffffffffU /* loginuid and audit_session where the kernel has none */
 
@@ -103,22 +107,27 @@ struct iptrackd_event {
   __u8 tty[IPTRACKD_TTY_SIZE];   /* driver's name, "pts3"; empty: none */
   __u32 exe_size;
   __u32 cwd_size;
-  __u32 cgroup_size;
+  __u32 cgroup_size;       /* in the unified hierarchy */
+  __u32 batch_cgroup_size; /* in a hierarchy of version 1, where there is one; batch systems use those */
   __u32 args_size;
+  /* Components of the path, counted from its end, up to and with the uppermost that root does not own: who
+   * owns a control group can make others in it, of any name. 0: all is root's. */
+  __u16 cgroup_delegated;
+  __u16 batch_cgroup_delegated;
 };
 
 #ifdef __cplusplus
 #include <cstddef>
-static_assert(sizeof(iptrackd_event) == 240, "the layout is shared with the kernel side");
+static_assert(sizeof(iptrackd_event) == 248, "the layout is shared with the kernel side");
 static_assert(offsetof(iptrackd_event, exe_inode) == 40);
 static_assert(offsetof(iptrackd_event, result) == 56);
 static_assert(offsetof(iptrackd_event, local_port) == 104);
 static_assert(offsetof(iptrackd_event, local) == 112);
 static_assert(offsetof(iptrackd_event, tty) == 160);
 static_assert(offsetof(iptrackd_event, exe_size) == 224);
-static_assert(offsetof(iptrackd_event, args_size) == 236);
+static_assert(offsetof(iptrackd_event, args_size) == 240);
 #else
-_Static_assert(sizeof(struct iptrackd_event) == 240, "the layout is shared with user space");
+_Static_assert(sizeof(struct iptrackd_event) == 248, "the layout is shared with user space");
 #endif
 
 #endif

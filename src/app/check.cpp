@@ -29,6 +29,9 @@ void check_kernel(const config::Config &config, Findings &findings) {
   const auto failures = report.failures((*tracer)->hooks());
   for (const auto &sentence : failures) findings.bad("kernel", sentence);
   if (!report.remark.empty()) findings.note("self-test", report.remark);
+  for (const auto name : report.unseen_ways) {
+    findings.note("self-test", fmt::format("these hooks do not show: {}", name));
+  }
   for (const auto *status : report.untested) {
     findings.note("self-test", status->target + " was not tested: its deed cannot be performed here");
   }

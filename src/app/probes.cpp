@@ -60,6 +60,7 @@ void print_table(const std::vector<loader::HookStatus> &hooks, const Counters &c
   std::cout
       << "\nHITS and MISSES are those of the self-test and of whatever else the host did meanwhile; ? is not "
          "counted by this kernel.\n";
+  for (const auto name : report.unseen_ways) std::cout << fmt::format("These hooks do not show: {}.\n", name);
   if (!report.remark.empty()) std::cout << "The self-test: " << printable(report.remark) << ".\n";
 }
 

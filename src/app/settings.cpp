@@ -66,8 +66,8 @@ loader::Choice choice_of(config::Mechanism mechanism) {
 loader::TracerOptions tracer_options(const config::Config &config) {
   const auto &from = config.probes;
   loader::TracerOptions options;
-  options.probes = {from.exec,      from.tcp_connect, from.tcp_accept, from.tcp_bind,
-                    from.tcp_close, from.udp_connect, from.udp_bind,   from.udp_close};
+  options.probes = {from.exec,        from.tcp_connect, from.tcp_accept, from.tcp_bind,    from.tcp_close,
+                    from.udp_connect, from.udp_bind,    from.udp_close,  from.compat_calls};
   options.mechanism = choice_of(from.mechanism);
   options.args_max_bytes = from.args_max_bytes;
   options.ring_bytes = config.ring_buffer.size;

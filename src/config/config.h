@@ -56,6 +56,7 @@ struct Probes {
   bool udp_connect = true;
   bool udp_bind = true;
   bool udp_close = true;
+  bool compat_calls = false;            // a hook on every system call's end, for those of the 32-bit table
   std::uint32_t args_max_bytes = 4096;  // of argv kept per exec, NULs included; 100 to IPTRACKD_ARGS_MAX
   friend bool operator==(const Probes &, const Probes &) = default;
 };

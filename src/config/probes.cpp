@@ -17,6 +17,7 @@ void fill_map(Section section, Probes &probes) {
   section.flag("udp-connect", probes.udp_connect);
   section.flag("udp-bind", probes.udp_bind);
   section.flag("udp-close", probes.udp_close);
+  section.flag("compat-calls", probes.compat_calls);
   section.integer("args-max-bytes", probes.args_max_bytes, 100, IPTRACKD_ARGS_MAX);
 }
 

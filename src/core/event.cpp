@@ -12,7 +12,8 @@ constexpr std::array<std::string_view, kind_count> kind_names{
     "exec", "connect", "accept", "bind", "close", "auth", "open_session", "close_session"};
 
 constexpr std::array<std::string_view, mark_count> mark_names{
-    "deleted", "memfd", "io_uring", "preexisting", "redacted", "unvouched", "untrusted", "path_truncated"};
+    "deleted",   "memfd",     "io_uring",       "preexisting", "redacted",
+    "unvouched", "untrusted", "path_truncated", "delegated",   "by_kernel"};
 
 // A buffer that one huge event made large is given back instead of staying in the pool for ever.
 constexpr std::size_t kept_capacity = 1024;
@@ -82,7 +83,8 @@ Address Address::from_v6(const std::uint8_t *bytes) noexcept {
 }
 
 void Event::reset() noexcept {
-  for (Text *text : {&tty, &comm, &exe, &cwd, &cgroup, &pam_service, &pam_user, &pam_ruser, &pam_rhost}) {
+  for (Text *text : {&tty, &comm, &exe, &cwd, &cgroup, &container, &job, &pam_service, &pam_user, &pam_ruser,
+                     &pam_rhost}) {
     reset_buffer(*text);
   }
   reset_buffer(args);
@@ -103,8 +105,8 @@ void Event::reset() noexcept {
 
 std::size_t Event::footprint() const noexcept {
   std::size_t bytes = sizeof(*this) + args.capacity();
-  for (const Text *text :
-       {&tty, &comm, &exe, &cwd, &cgroup, &pam_service, &pam_user, &pam_ruser, &pam_rhost}) {
+  for (const Text *text : {&tty, &comm, &exe, &cwd, &cgroup, &container, &job, &pam_service, &pam_user,
+                           &pam_ruser, &pam_rhost}) {
     bytes += text->capacity();
   }
   return bytes;

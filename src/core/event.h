@@ -30,13 +30,16 @@ enum class Mark : std::uint32_t {
   deleted = 1U << 0,         // the executable's file has no name any more
   memfd = 1U << 1,           // the executable lives in a memfd
   io_uring = 1U << 2,        // asked for through io_uring
-  preexisting = 1U << 3,     // socket or process is older than the daemon's programs
+  preexisting = 1U << 3,     // the socket is older than the daemon's programs
   redacted = 1U << 4,        // a secret in the arguments was replaced
   unvouched = 1U << 5,       // a PAM record that the kernel side did not witness
   untrusted = 1U << 6,       // a field could only be read from the program's own memory
   path_truncated = 1U << 7,  // a path was too deep; its first components are missing
+  delegated =
+      1U << 8,  // the container's id stands in a control group that root does not own: it may be forged
+  by_kernel = 1U << 9,  // a close that the kernel did on its own; who did it is then who opened the socket
 };
-inline constexpr std::size_t mark_count = 8;
+inline constexpr std::size_t mark_count = 10;
 [[nodiscard]] std::string_view mark_name(Mark mark) noexcept;
 
 // Bytes that may be unknown. Any byte may occur, NUL and invalid UTF-8 included: the sink escapes.
@@ -127,6 +130,8 @@ struct Event {
   Text exe;  // path in the task's mount namespace, chroot undone
   Text cwd;
   Text cgroup;
+  Text container;  // its id or name, as the control group's path has it
+  Text job;        // the batch system's, likewise; known only where root made that part of the path
   ArgList args;
   std::optional<bool> args_truncated;
   std::optional<std::uint32_t> exe_device;  // the kernel's number: major << 20 | minor

@@ -1,5 +1,6 @@
 #include "loader/attach.h"
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
 #include <sys/stat.h>
@@ -66,6 +67,21 @@ Result<Fd> open_root_cgroup() {
               "the root of the control groups is not the host's; share its namespace (--cgroupns=host)");
 }
 
+// An iterator shows its program every object that there is, while it is read; it prints nothing.
+Result<Link> run_iterator(const bpf_program &program) {
+  auto link = checked(bpf_program__attach_iter(&program, nullptr));
+  if (!link) return link;
+  const Fd objects{bpf_iter_create(bpf_link__fd(link->get()))};
+  if (!objects) return fail_errno("cannot run the iterator");
+  std::array<char, 64> nothing{};
+  for (;;) {
+    const auto size = read(objects.get(), nothing.data(), nothing.size());
+    if (size == 0) return link;
+    // EAGAIN: it has been at it for so long that it lets others run (bpf_seq_read in the kernel's bpf_iter.c)
+    if (size < 0 && errno != EAGAIN && errno != EINTR) return fail_errno("the iterator breaks off");
+  }
+}
+
 // The file systems that some hooks hang on; each may be missing for its own reason.
 struct Roots {
   Result<Fd> cgroup = open_root_cgroup();
@@ -82,6 +98,7 @@ Result<Link> attach_one(const bpf_object &object, const HookStatus &status, cons
   }
   if (status.mechanism() == "tracepoint")
     return attach_tracepoint(*program, roots.tracefs, status.function());
+  if (status.mechanism() == "iter") return run_iterator(*program);
   return checked(bpf_program__attach(program));
 }
 

@@ -7,12 +7,13 @@
 #include <string_view>
 
 #include "iptrackd/wire.h"
+#include "loader/workload.h"
 
 namespace iptrackd::loader {
 namespace {
 
 struct Parts {
-  std::string_view exe, cwd, cgroup, args;
+  std::string_view exe, cwd, cgroup, batch_cgroup, args;
 };
 
 std::string_view c_string(std::span<const __u8> bytes) {
@@ -70,6 +71,24 @@ void decode_ids(const iptrackd_event &wire, Event &event) {
   if (wire.mount_namespace != 0) event.mount_namespace = wire.mount_namespace;
 }
 
+// PATH without its last DELEGATED components is what root owns.
+ControlGroup control_group(std::string_view path, std::size_t delegated) {
+  std::size_t trusted = path.size();
+  for (; delegated > 0 && trusted > 0; --delegated) trusted = path.rfind('/', trusted - 1);
+  return {path, trusted};
+}
+
+void decode_cgroup(const iptrackd_event &wire, const Parts &parts, Event &event) {
+  assign_path(event.cgroup, parts.cgroup);
+  Text batch;
+  if (!parts.batch_cgroup.empty()) assign_path(batch, parts.batch_cgroup);
+  const Workload workload = workload_of(control_group(event.cgroup.view(), wire.cgroup_delegated),
+                                        control_group(batch.view(), wire.batch_cgroup_delegated));
+  if (workload.container) event.container.assign(*workload.container);
+  if (workload.job) event.job.assign(*workload.job);
+  if (workload.container_delegated) event.set(Mark::delegated);
+}
+
 void decode_program(const iptrackd_event &wire, const Parts &parts, Event &event) {
   const bool verbatim = (wire.flags & IPTRACKD_FLAG_EXE_VERBATIM) != 0;
   if (verbatim) {
@@ -80,7 +99,7 @@ void decode_program(const iptrackd_event &wire, const Parts &parts, Event &event
     event.exe_inode = wire.exe_inode;
   }
   if ((wire.flags & IPTRACKD_FLAG_CWD) != 0) assign_path(event.cwd, parts.cwd);
-  if ((wire.flags & IPTRACKD_FLAG_CGROUP) != 0) assign_path(event.cgroup, parts.cgroup);
+  if ((wire.flags & IPTRACKD_FLAG_CGROUP) != 0) decode_cgroup(wire, parts, event);
   if ((wire.flags & IPTRACKD_FLAG_ARGS) != 0) {
     event.args.assign(parts.args);
     event.args_truncated = (wire.flags & IPTRACKD_FLAG_ARGS_TRUNCATED) != 0;
@@ -122,6 +141,8 @@ void decode_marks(const iptrackd_event &wire, Event &event) {
       {IPTRACKD_FLAG_MEMFD, Mark::memfd},
       {IPTRACKD_FLAG_UNTRUSTED, Mark::untrusted},
       {IPTRACKD_FLAG_PREEXISTING, Mark::preexisting},
+      {IPTRACKD_FLAG_IO_URING, Mark::io_uring},
+      {IPTRACKD_FLAG_BY_KERNEL, Mark::by_kernel},
   };
   for (const auto &[flag, mark] : marks) {
     if ((wire.flags & flag) != 0) event.set(mark);
@@ -144,6 +165,7 @@ DecodeError decode(std::span<const std::byte> record, Event &event) {
   const std::pair<std::string_view *, __u32> layout[] = {{&parts.exe, wire.exe_size},
                                                          {&parts.cwd, wire.cwd_size},
                                                          {&parts.cgroup, wire.cgroup_size},
+                                                         {&parts.batch_cgroup, wire.batch_cgroup_size},
                                                          {&parts.args, wire.args_size}};
   for (const auto &[part, size] : layout) {
     if (size > rest.size()) return DecodeError::wrong_size;

@@ -22,8 +22,16 @@ constexpr Hook only(iptrackd_hook number, Mechanism mechanism, Duty duty, std::s
 }
 
 constexpr Hook one_of(std::string_view role, iptrackd_hook number, Mechanism mechanism, Duty duty,
-                      std::string_view prototypes, std::string_view purpose) {
-  return {number, program_names[number], mechanism, duty, role, prototypes, purpose, false};
+                      std::string_view prototypes, std::string_view purpose, bool is_optional = false) {
+  return {number, program_names[number], mechanism, duty, role, prototypes, purpose, is_optional};
+}
+
+// What sees all system calls of the host.
+constexpr Hook for_every_call(iptrackd_hook number, Duty duty, std::string_view purpose) {
+  Hook hook = only(number, tracepoint, duty,
+                   "void (struct pt_regs *, long int) | void (struct pt_regs *, long)", purpose);
+  hook.every_call = true;
+  return hook;
 }
 
 constexpr std::string_view system_call = "long int (struct pt_regs *) | long (struct pt_regs *)";
@@ -70,6 +78,8 @@ constexpr std::array hook_table{
     only(IPTRACKD_HOOK_execveat_enter, tracepoint, failed_exec, "", "failed execveat"),
     only(IPTRACKD_HOOK_execveat_exit, tracepoint, failed_exec, "", "failed execveat"),
 
+    for_every_call(IPTRACKD_HOOK_compat_exec_exit, failed_exec, "failed exec of 32-bit programs"),
+
     only(IPTRACKD_HOOK_socket_closed, fentry, Duty::close, "int (struct socket *)", "close"),
     only(IPTRACKD_HOOK_socket_release, tracepoint, Duty::close, "", "close"),
 
@@ -92,6 +102,8 @@ constexpr std::array hook_table{
     only(IPTRACKD_HOOK_bind_asked, fentry, Duty::bind, asks_address, "bind"),
     only(IPTRACKD_HOOK_bind_v4, tracepoint, Duty::bind, "", "address of refused IPv4 binds"),
     only(IPTRACKD_HOOK_bind_v6, tracepoint, Duty::bind, "", "address of refused IPv6 binds"),
+    only(IPTRACKD_HOOK_bind_done_v4, tracepoint, Duty::bind, "", "IPv4 bind by io_uring and 32-bit calls"),
+    only(IPTRACKD_HOOK_bind_done_v6, tracepoint, Duty::bind, "", "IPv6 bind by io_uring and 32-bit calls"),
     only(IPTRACKD_HOOK_bind_exit, tracepoint, Duty::bind, "", "bind"),
     only(IPTRACKD_HOOK_bind_enter, tracepoint, Duty::bind, "", "bind"),
 
@@ -101,6 +113,18 @@ constexpr std::array hook_table{
            "int (struct socket *, struct socket *, int, bool)", "accept"),
     only(IPTRACKD_HOOK_accept_exit, tracepoint, Duty::accept, "", "accept"),
     only(IPTRACKD_HOOK_accept4_exit, tracepoint, Duty::accept, "", "accept4"),
+    for_every_call(IPTRACKD_HOOK_compat_accept_exit, Duty::accept, "accept of 32-bit programs"),
+    one_of("io_uring_completed", IPTRACKD_HOOK_io_uring_completed_3, tracepoint, Duty::accept,
+           "void (struct io_ring_ctx *, void *, struct io_uring_cqe *)", "accept by io_uring", optional),
+    one_of("io_uring_completed", IPTRACKD_HOOK_io_uring_completed_7, tracepoint, Duty::accept,
+           "void (void *, void *, u64, int, unsigned int, u64, u64) | "
+           "void (struct io_ring_ctx *, void *, u64, int, unsigned int, u64, u64)",
+           "accept by io_uring", optional),
+    one_of("io_uring_completed", IPTRACKD_HOOK_io_uring_completed_4, tracepoint, Duty::accept,
+           "void (void *, u64, int, unsigned int)", "accept by io_uring", optional),
+
+    only(IPTRACKD_HOOK_old_process, any, processes, "", "executable of processes that are older than we"),
+    only(IPTRACKD_HOOK_old_socket, any, Duty::close, "", "close of sockets that are older than we"),
 };
 static_assert(hook_table.size() == IPTRACKD_HOOK_COUNT, "each program of bpf/ has its line");
 

@@ -24,6 +24,7 @@ struct Probes {
   bool exec = true;
   bool tcp_connect = true, tcp_accept = true, tcp_bind = true, tcp_close = true;
   bool udp_connect = true, udp_bind = true, udp_close = true;
+  bool compat_calls = false;  // the hooks that every system call of the host pays for
 
   [[nodiscard]] bool any_network() const noexcept {
     return tcp_connect || tcp_accept || tcp_bind || tcp_close || udp_connect || udp_bind || udp_close;
@@ -47,6 +48,7 @@ struct Hook {
   std::string_view prototypes;  // of the function or tracepoint, as KernelTypes writes them, any of: "A | B"
   std::string_view purpose;     // what is missing without it
   bool optional = false;        // kernels that lack the function lack what it would see
+  bool every_call = false;      // every system call pays for it: only where Probes::compat_calls asks
 };
 
 // All hooks, in the order in which they are attached: what keeps the tables comes before what reads them.

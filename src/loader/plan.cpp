@@ -18,11 +18,11 @@ void take_one(const std::vector<HookStatus *> &alternatives, const Refusals &ref
     const auto refusal = refusals.find(status->hook->number);
     if (taken != alternatives.end() && status == *taken) {
       set(*status, HookState::attached);
-    } else if (status->hook->optional) {
-      set(*status, HookState::absent, refusal->second);
     } else if (taken != alternatives.end()) {
       set(*status, HookState::spare,
           refusal != refusals.end() ? refusal->second : std::string{(*taken)->hook->program} + " does it");
+    } else if (status->hook->optional) {
+      set(*status, HookState::absent, refusal->second);
     } else {
       set(*status, HookState::refused, refusal->second);
     }
@@ -96,6 +96,10 @@ void plan_hooks(std::vector<HookStatus> &hooks, const Probes &probes, Choice cho
     } else {
       plan_duty(hooks, status.hook->duty, choice, refusals);
     }
+  }
+  for (HookStatus &status : hooks) {
+    if (status.hook->every_call && !probes.compat_calls)
+      set(status, HookState::disabled, "probes.compat-calls is false");
   }
 }
 

@@ -4,9 +4,11 @@
 #include <bpf/libbpf.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -18,9 +20,23 @@ namespace {
 
 constexpr std::uint32_t scratch_slots = 4;  // SCRATCH_SLOTS in bpf/maps.h
 
+// /proc/cgroups: name, hierarchy, and more, a line for each controller. The unified hierarchy's number is 0;
+// kernels that list only those of version 1 exist too.
+bool has_version_1_cgroups() {
+  std::ifstream controllers{"/proc/cgroups"};
+  for (std::string line; std::getline(controllers, line);) {
+    std::istringstream words{line};
+    std::string name;
+    unsigned hierarchy = 0;
+    if (words >> name >> hierarchy && hierarchy != 0) return true;
+  }
+  return false;
+}
+
 void set_knobs(iptrackd_bpf &skeleton, const TracerOptions &options) {
   auto &knobs = *skeleton.rodata;
   knobs.args_max_bytes = options.args_max_bytes;
+  knobs.has_version_1_cgroups = has_version_1_cgroups();
   knobs.want_exec = options.probes.exec;
   knobs.want_tcp_connect = options.probes.tcp_connect;
   knobs.want_tcp_accept = options.probes.tcp_accept;

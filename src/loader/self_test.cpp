@@ -1,5 +1,6 @@
 #include "loader/self_test.h"
 
+#include <netinet/in.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -30,11 +31,20 @@ std::uint32_t deed_of(iptrackd_hook hook) {
   switch (hook) {
     case IPTRACKD_HOOK_compat_execve_done:
     case IPTRACKD_HOOK_compat_execveat_done:
+    case IPTRACKD_HOOK_compat_exec_exit:
+    case IPTRACKD_HOOK_compat_accept_exit:
+    case IPTRACKD_HOOK_old_process:
+    case IPTRACKD_HOOK_old_socket:
       return 0;
+    case IPTRACKD_HOOK_io_uring_completed_3:
+    case IPTRACKD_HOOK_io_uring_completed_4:
+    case IPTRACKD_HOOK_io_uring_completed_7:
+      return Deeds::io_uring;
     case IPTRACKD_HOOK_bound_mptcp:
       return Deeds::mptcp;
     case IPTRACKD_HOOK_bound_v6:
     case IPTRACKD_HOOK_bind_v6:
+    case IPTRACKD_HOOK_bind_done_v6:
     case IPTRACKD_HOOK_connect_v6:
       return Deeds::ipv6;
     case IPTRACKD_HOOK_process_free:
@@ -72,7 +82,32 @@ bool anything_refused(const Tracer &tracer) {
                      [](const HookStatus &status) { return status.state == HookState::refused; });
 }
 
-SelfTestReport judge(Tracer &tracer, std::uint32_t done, const Probes &probes) {
+bool uses_tracepoints(const Tracer &tracer) {
+  const auto &hooks = tracer.hooks();
+  return std::any_of(hooks.begin(), hooks.end(), [](const HookStatus &status) {
+    return status.state == HookState::attached && status.hook->mechanism == Mechanism::tracepoint;
+  });
+}
+
+bool is_wanted(Way way, const Probes &probes) {
+  const WaySign sign = sign_of(way);
+  if (sign.kind == IPTRACKD_KIND_ACCEPT) return probes.tcp_accept;
+  if (sign.kind == IPTRACKD_KIND_BIND) return probes.tcp_bind;
+  return sign.protocol == IPPROTO_UDP ? probes.udp_connect : probes.tcp_connect;
+}
+
+std::vector<std::string_view> unseen_ways(Tracer &tracer, const WayPorts &ports, const Probes &probes) {
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < way_count; ++i) {
+    const Way way{static_cast<std::uint8_t>(i)};
+    if (ports[i] != 0 && is_wanted(way, probes) && !tracer.witness().saw(way, ports[i]))
+      names.push_back(way_name(way));
+  }
+  return names;
+}
+
+SelfTestReport judge(Tracer &tracer, const Performed &performed, const Probes &probes) {
+  const std::uint32_t done = performed.deeds;
   SelfTestReport report;
   for (const HookStatus &status : tracer.hooks()) {
     if (status.state != HookState::attached) continue;
@@ -83,7 +118,11 @@ SelfTestReport judge(Tracer &tracer, std::uint32_t done, const Probes &probes) {
     }
   }
   if ((done & Deeds::outside) == 0) report.remark = "it could not leave the daemon's own control group";
-  const auto missing = tracer.witness().missing(probes);
+  auto missing = tracer.witness().missing(probes);
+  report.unseen_ways = unseen_ways(tracer, performed.ports, probes);
+  if (!uses_tracepoints(tracer)) {
+    missing.insert(missing.end(), report.unseen_ways.begin(), report.unseen_ways.end());
+  }
   const bool is_explained = !report.silent.empty() || anything_refused(tracer);
   if (is_explained || missing.empty()) return report;
   if ((done & Deeds::ipv4) == 0) {
@@ -104,9 +143,8 @@ SelfTestReport untestable(std::string reason) {
   return report;
 }
 
-// One round: the deeds, and time for the hooks and the rings. Returns Deeds.
-Result<std::uint32_t> perform_round(Tracer &tracer, const SelfTestOptions &options,
-                                    const std::stop_token &stop) {
+// One round: the deeds, and time for the hooks and the rings.
+Result<Performed> perform_round(Tracer &tracer, const SelfTestOptions &options, const std::stop_token &stop) {
   auto process = SelfTestProcess::start();
   if (!process) return tl::unexpected{process.error()};
   tracer.watch_self_test(static_cast<std::uint32_t>(process->pid()));
@@ -114,7 +152,7 @@ Result<std::uint32_t> perform_round(Tracer &tracer, const SelfTestOptions &optio
   const auto deadline = std::chrono::steady_clock::now() + time_to_be_seen;
   while (done && !stop.stop_requested() && std::chrono::steady_clock::now() < deadline) {
     if (options.drain) options.drain();
-    if (!anything_silent(tracer, *done) && tracer.witness().missing(options.probes).empty()) break;
+    if (!anything_silent(tracer, done->deeds) && tracer.witness().missing(options.probes).empty()) break;
     std::this_thread::sleep_for(std::chrono::milliseconds{5});
   }
   tracer.watch_self_test(0);

@@ -19,8 +19,11 @@ struct SelfTestReport {
   std::vector<const HookStatus *>
       untested;  // attached; its deed cannot be performed here (no IPv6, no MPTCP, no 32 bit)
   std::vector<std::string_view> missing;  // events that every hook saw and that did not arrive: "UDP bind"
-  std::string remark;                     // what the result does not cover
-  bool performed = true;                  // false: nothing could be tested, and the remark says why
+  // Ways past the system calls that these hooks do not show: "refused bind by io_uring". What fentry does not
+  // show is missing.
+  std::vector<std::string_view> unseen_ways;
+  std::string remark;     // what the result does not cover
+  bool performed = true;  // false: nothing could be tested, and the remark says why
 
   // One sentence for each thing that is wrong; for a hook that is refused, too.
   [[nodiscard]] std::vector<std::string> failures(const std::vector<HookStatus> &hooks) const;

@@ -143,13 +143,17 @@ bool process_deeds() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   char go = 0;
   if (read(from_parent, &go, 1) != 1) _exit(0);
-  std::uint32_t done = 0;
+  Performed performed;
+  std::uint32_t &done = performed.deeds;
   if (go_outside()) done |= Deeds::outside;
+  // Before what is known by kind alone: when that has come out of the ring, these have too.
+  performed.ports = perform_ways();
+  if (performed.ports != WayPorts{}) done |= Deeds::io_uring;
   if (udp_deed(AF_INET) && tcp_deed(AF_INET)) done |= Deeds::ipv4;
   if (udp_deed(AF_INET6) && tcp_deed(AF_INET6)) done |= Deeds::ipv6;
   if (mptcp_deed()) done |= Deeds::mptcp;
   if (process_deeds()) done |= Deeds::processes;
-  if (write(to_parent, &done, sizeof(done)) != sizeof(done)) _exit(1);
+  if (write(to_parent, &performed, sizeof(performed)) != sizeof(performed)) _exit(1);
   become_another_program();
 }
 
@@ -187,8 +191,7 @@ Result<SelfTestProcess> SelfTestProcess::start() {
   return SelfTestProcess{pid, std::move(to_child), std::move(from_child)};
 }
 
-Result<std::uint32_t> SelfTestProcess::perform(std::chrono::milliseconds timeout,
-                                               const std::stop_token &stop) {
+Result<Performed> SelfTestProcess::perform(std::chrono::milliseconds timeout, const std::stop_token &stop) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   if (write(to_child_.get(), "g", 1) != 1) return fail_errno("the self-test's process is gone");
   // It ends when it is done, having written what it did; the pipe holds that.
@@ -199,11 +202,11 @@ Result<std::uint32_t> SelfTestProcess::perform(std::chrono::milliseconds timeout
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
   }
   pid_ = -1;
-  std::uint32_t done = 0;
-  if (read(from_child_.get(), &done, sizeof(done)) != sizeof(done)) {
+  Performed performed;
+  if (read(from_child_.get(), &performed, sizeof(performed)) != sizeof(performed)) {
     return fail(Fault::environment, "the self-test's process does not perform its deeds");
   }
-  return done;
+  return performed;
 }
 
 }  // namespace iptrackd::loader

@@ -14,6 +14,7 @@
 
 #include "core/fd.h"
 #include "core/result.h"
+#include "loader/self_test_ways.h"
 
 namespace iptrackd::loader {
 
@@ -24,6 +25,12 @@ struct Deeds {
   static constexpr std::uint32_t mptcp = 1U << 2;
   static constexpr std::uint32_t processes = 1U << 3;  // fork, failed execs
   static constexpr std::uint32_t outside = 1U << 4;    // in the root of the host's control groups
+  static constexpr std::uint32_t io_uring = 1U << 5;   // some of the ways
+};
+
+struct Performed {
+  std::uint32_t deeds = 0;  // Deeds
+  WayPorts ports{};
 };
 
 // The child waits for begin(), performs, and ends. Killed with the object.
@@ -35,9 +42,9 @@ class SelfTestProcess {
   SelfTestProcess &operator=(SelfTestProcess &&) = delete;
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  // Lets it perform, and waits until it has ended; returns Deeds. Fails (environment) when it does not end in
+  // Lets it perform, and waits until it has ended. Fails (environment) when it does not end in
   // TIMEOUT, or STOP is requested.
-  [[nodiscard]] Result<std::uint32_t> perform(std::chrono::milliseconds timeout, const std::stop_token &stop);
+  [[nodiscard]] Result<Performed> perform(std::chrono::milliseconds timeout, const std::stop_token &stop);
 
  private:
   SelfTestProcess(pid_t pid, Fd to_child, Fd from_child) noexcept;

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "iptrackd/wire.h"
 #include "loader/hooks.h"
+#include "loader/self_test_ways.h"
 
 namespace iptrackd::loader {
 
@@ -19,13 +21,20 @@ class SelfTestWitness {
  public:
   // True: RECORD, as it stands in the ring, belongs to the self-test, and has been noted.
   bool note(std::span<const std::byte> record) noexcept;
-  void forget() noexcept { seen_.store(0); }
+  void forget() noexcept;
 
   // What PROBES let us expect and has not come: "UDP bind", "failed exec", ...
   [[nodiscard]] std::vector<std::string_view> missing(const Probes &probes) const;
+  // Did an event come of WAY, performed at PORT?
+  [[nodiscard]] bool saw(Way way, std::uint16_t port) const noexcept;
 
  private:
+  void note_way(const iptrackd_event &event) noexcept;
+
   std::atomic<std::uint32_t> seen_{0};
+  // Signs of what came through io_uring; more rounds than fit in here there are not.
+  std::array<std::atomic<std::uint32_t>, 64> ways_{};
+  std::atomic<std::size_t> ways_noted_{0};
 };
 
 }  // namespace iptrackd::loader

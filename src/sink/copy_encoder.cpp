@@ -48,6 +48,8 @@ void append_program(CopyFields &row, const Event &event) {
   row.int8(event.exe_inode);
   row.int8(event.mount_namespace);
   row.text(event.cgroup);
+  row.text(event.container);
+  row.text(event.job);
 }
 
 void append_network(CopyFields &row, const Event &event) {
@@ -71,7 +73,7 @@ void append_network(CopyFields &row, const Event &event) {
 std::string_view event_columns() noexcept {
   return "ts,seq,boot,kind,result,"
          "pid,tid,ppid,sid,tty,uid,gid,euid,egid,loginuid,audit_session,comm,"
-         "exe,args,args_truncated,cwd,exe_dev,exe_inode,mnt_ns,cgroup,"
+         "exe,args,args_truncated,cwd,exe_dev,exe_inode,mnt_ns,cgroup,container,job,"
          "proto,local_addr,local_port,remote_addr,remote_port,duration,bytes_sent,bytes_received,opener_pid,"
          "pam_service,pam_user,pam_ruser,pam_rhost,marks";
 }

@@ -126,7 +126,8 @@ void append_json(std::string &out, const Event &event, const Origin &origin) {
   row["pam_service"] = value(event.pam_service);
   row["pam_user"] = value(event.pam_user);
   row["pam_rhost"] = value(event.pam_rhost);
-  for (const char *unset : {"container", "job"}) row[unset] = nullptr;
+  row["container"] = value(event.container);
+  row["job"] = value(event.job);
   row["exe_dev"] = device(event.exe_device);
   row["exe_inode"] = value(event.exe_inode);
   row["mnt_ns"] = value(event.mount_namespace);

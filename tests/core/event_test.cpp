@@ -17,6 +17,7 @@ TEST_CASE("every kind and mark has a name of its own") {
   for (std::size_t i = 0; i < mark_count; ++i) names.insert(mark_name(static_cast<Mark>(1U << i)));
   CHECK(names.size() == mark_count);
   CHECK(mark_name(Mark::path_truncated) == "path_truncated");
+  CHECK(mark_name(Mark::delegated) == "delegated");
 }
 
 TEST_CASE("addresses: parsing, printing, and v4-mapped as IPv4") {
@@ -52,6 +53,8 @@ TEST_CASE("reset forgets everything, and gives large buffers back") {
   event.result = -2;
   event.remote.port = 22;
   event.pam_ruser.assign("root");
+  event.container.assign(std::string(100'000, 'c'));
+  event.job.assign("1");
   event.set(Mark::deleted);
   event.reset();
   CHECK_FALSE(event.exe.known());
@@ -59,6 +62,8 @@ TEST_CASE("reset forgets everything, and gives large buffers back") {
   CHECK_FALSE(event.result.has_value());
   CHECK_FALSE(event.remote.port.has_value());
   CHECK_FALSE(event.pam_ruser.known());
+  CHECK_FALSE(event.container.known());
+  CHECK_FALSE(event.job.known());
   CHECK(event.marks == 0);
   CHECK(event.footprint() < 8192);
 }

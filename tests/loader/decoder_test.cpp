@@ -18,15 +18,16 @@ namespace {
 
 struct Record {
   iptrackd_event fixed{};
-  std::string exe, cwd, cgroup, args;
+  std::string exe, cwd, cgroup, batch_cgroup, args;
 
   [[nodiscard]] std::vector<std::byte> bytes() const {
     iptrackd_event head = fixed;
     head.exe_size = static_cast<__u32>(exe.size());
     head.cwd_size = static_cast<__u32>(cwd.size());
     head.cgroup_size = static_cast<__u32>(cgroup.size());
+    head.batch_cgroup_size = static_cast<__u32>(batch_cgroup.size());
     head.args_size = static_cast<__u32>(args.size());
-    const std::string tail = exe + cwd + cgroup + args;
+    const std::string tail = exe + cwd + cgroup + batch_cgroup + args;
     std::vector<std::byte> out(sizeof(head) + tail.size());
     std::memcpy(out.data(), &head, sizeof(head));
     std::memcpy(out.data() + sizeof(head), tail.data(), tail.size());
@@ -115,6 +116,8 @@ TEST_CASE("an exec record becomes an event, every field") {
   CHECK(event.exe.view() == "/usr/bin/bash");
   CHECK(event.cwd.view() == "/");
   CHECK(event.cgroup.view() == "/system.slice/ssh.service");
+  CHECK_FALSE(event.container.known());
+  CHECK_FALSE(event.job.known());
   CHECK(event.args.bytes() == with_nuls({"-bash", "", "x y"}));
   CHECK(event.args_truncated == false);
   CHECK(event.exe_device == (254U << 20 | 1U));
@@ -212,6 +215,46 @@ TEST_CASE("the remarks become marks") {
   CHECK(event.args_truncated == true);
 }
 
+TEST_CASE("the control groups tell the container and the job") {
+  Record record = exec_record();
+  const std::string id(64, 'c');
+  record.cgroup = with_nuls({("docker-" + id + ".scope").c_str(), "system.slice"});
+  record.batch_cgroup = with_nuls({"step_0", "job_77", "uid_1000", "slurm"});
+  record.fixed.batch_cgroup_delegated = 1;
+  Event event;
+  REQUIRE(decode(record.bytes(), event) == DecodeError::none);
+  CHECK(event.cgroup.view() == "/system.slice/docker-" + id + ".scope");
+  CHECK(event.container.view() == id);
+  CHECK(event.job.view() == "77");
+  CHECK_FALSE(event.has(Mark::delegated));
+  CHECK(event.args.bytes() == record.args);
+}
+
+TEST_CASE("what root does not own makes no job, and marks a container") {
+  Record record = exec_record();
+  const std::string id(64, 'c');
+  record.cgroup = with_nuls({("libpod-" + id).c_str(), "user@1000.service", "user.slice"});
+  record.batch_cgroup = with_nuls({"job_77", "uid_1000", "slurm"});
+  for (const __u16 delegated : std::initializer_list<__u16>{1, 2, 3, 4, 65535}) {
+    CAPTURE(delegated);
+    record.fixed.cgroup_delegated = record.fixed.batch_cgroup_delegated = delegated;
+    Event event;
+    REQUIRE(decode(record.bytes(), event) == DecodeError::none);
+    CHECK(event.container.view() == id);
+    CHECK(event.has(Mark::delegated));
+    CHECK_FALSE(event.job.known());
+  }
+}
+
+TEST_CASE("without the kernel's word on the control group there is neither container nor job") {
+  Record record = exec_record();
+  record.fixed.flags &= ~IPTRACKD_FLAG_CGROUP;
+  record.cgroup = with_nuls({"job_77", "slurm"});
+  Event event;
+  REQUIRE(decode(record.bytes(), event) == DecodeError::none);
+  CHECK_FALSE(event.job.known());
+}
+
 TEST_CASE("only a pseudo terminal's slave gets a slash") {
   for (const auto &[name, shown] :
        {std::pair{"tty1", "tty1"}, {"ttyS0", "ttyS0"}, {"pts0", "pts/0"}, {"ptsx", "ptsx"}}) {
@@ -235,7 +278,9 @@ TEST_CASE("a comm and a tty that fill their fields have no NUL") {
 }
 
 TEST_CASE("every truncation of a record is refused, and none is read beyond its end") {
-  for (const auto &record : {exec_record(), close_record()}) {
+  Record both = exec_record();
+  both.batch_cgroup = with_nuls({"job_1", "slurm"});
+  for (const auto &record : {exec_record(), close_record(), both}) {
     const auto whole = record.bytes();
     for (std::size_t size = 0; size < whole.size(); ++size) {
       // A heap block of exactly that size, so that AddressSanitizer sees one byte too many.

@@ -18,6 +18,7 @@ void accept_deed(const Options &options, Report &report) {
   server.bind(report, loopback(options.family(), 0));
   server.listen();
   if (options.is("empty", "yes")) expect_no_connection(server, report);
+  if (options.is("early", "yes")) server.begin_accept();
   Socket client{options.family(), Proto::tcp};
   client.connect(report, loopback(options.family(), port_of(server.local())));
   const auto serve = [&](Report &to) {
@@ -31,6 +32,12 @@ void accept_deed(const Options &options, Report &report) {
     serve(report);
   }
   client.close(report);
+  if (options.is("again", "yes")) {
+    Socket second{options.family(), Proto::tcp};
+    second.connect(report, loopback(options.family(), port_of(server.local())));
+    serve(report);
+    second.close(report);
+  }
   server.close(report);
 }
 

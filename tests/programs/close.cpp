@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "deeds.h"
+#include "last_close.h"
 
 namespace iptrackd::oracle {
 namespace {
@@ -21,7 +22,7 @@ struct Connection {
 };
 
 Connection connection_of(const Options &options, Report &report) {
-  Socket server{options.family(), options.proto()};
+  Socket server{options.family(), options.server_proto()};
   server.bind(report, loopback(options.family(), 0));
   Socket client{options.family(), options.proto()};
   const Name target = loopback(options.family(), port_of(server.local()));
@@ -145,6 +146,7 @@ void close_in_fork(const Options &options, Report &report) {
 }  // namespace
 
 void close_deed(const Options &options, Report &report) {
+  if (close_last(options, report)) return;
   const std::string how = options.text("how", "close");
   if (how == "fork") return close_in_fork(options, report);
   if (how != "exit" && how != "kill") return close_here(options, report);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "deeds.h"
+#include "outcomes.h"
 
 namespace iptrackd::oracle {
 namespace {
@@ -33,6 +34,7 @@ void connect_accepted(const Options &options, Report &report) {
   client.connect(report, loopback(options.family(), port_of(server.local())), patience_of(options));
   if (options.proto() == Proto::tcp) {
     auto connection = server.accept(report);
+    connection->count(0, calls_for("connect").sent_by_connect());
     connection->close(report);
   }
   client.close(report);
@@ -83,6 +85,7 @@ void connect_waiting(const Options &options, Report &report) {
 }  // namespace
 
 void connect_deed(const Options &options, Report &report) {
+  if (connect_to_full_queue(options, report)) return;
   const std::string outcome = options.text("outcome", "accepted");
   if (outcome == "accepted") return connect_accepted(options, report);
   if (outcome == "refused") return connect_refused(options, report);

@@ -7,18 +7,31 @@
 
 namespace iptrackd::oracle {
 
+// Of every deed: way=WAY of=KIND[+KIND...]: calls of these kinds are made in that way (ways.h); without of=
+// those of the deed's own kind.
+
 // proto= family= outcome=accepted|refused|unreachable|forbidden|delayed|abandoned how=blocking|poll|connect
-// bound=yes
+// bound=yes; outcomes that come late or not at all: outcomes.h
 void connect_deed(const Options &options, Report &report);
-// family= call=accept|accept4 by=self|child, empty=yes: also tries to accept where nobody waits
+// family= call=accept|accept4 by=self|child, empty=yes: also tries to accept where nobody waits, early=yes:
+// asks for the connection before there is one, again=yes: accepts a second one
 void accept_deed(const Options &options, Report &report);
 // proto= family= outcome=free|in-use|unavailable address=loopback|any
 void bind_deed(const Options &options, Report &report);
-// proto= family= how=close|exit|kill|dup|fork|shutdown|reset|unread sent=BYTES received=BYTES
-// first=client|server
+// proto=tcp|udp|mptcp server=tcp|mptcp family= how=close|exit|kill|dup|fork|shutdown|reset|unread sent=BYTES
+// received=BYTES first=client|server; last closes that are no close(2) by the opener: last_close.h
 void close_deed(const Options &options, Report &report);
-// how=self|fail: a child becomes this program again, or exec of name=FILE is tried, which must fail.
+// how=self|fail: a child becomes this program again, or exec of name=FILE is tried, which must fail;
+// other ways: exec_ways.h
 void exec_deed(const Options &options, Report &report);
+// do=connect|connect-socketcall|accept|accept-socketcall|exec: a 32-bit program (small32.c) does it.
+void small32_deed(const Options &options, Report &report);
+// Overwrites its own arguments and name.
+void disguise_deed(const Options &options, Report &report);
+// what=connect|exec times=N: calls whose arguments another thread rewrites all the time; see race.cpp.
+void race_deed(const Options &options, Report &report);
+// until=FILE: what it and its sockets do once FILE is there; FILE.ready says that they are.
+void old_deed(const Options &options, Report &report);
 // Something of every family, for a test of who did it.
 void all_deeds(const Options &options, Report &report);
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "deeds.h"
+#include "exec_ways.h"
 
 namespace iptrackd::oracle {
 namespace {
@@ -30,6 +31,7 @@ void fail_to_exec(const Options &options, Report &report) {
 
 void exec_deed(const Options &options, Report &report) {
   if (options.is("how", "fail")) return fail_to_exec(options, report);
+  if (exec_in_a_way(options, report)) return;
   Child::becoming([] {
     const std::string path = own_path();
     execl(path.c_str(), path.c_str(), "self", nullptr);

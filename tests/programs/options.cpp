@@ -24,7 +24,14 @@ std::uint64_t Options::number(const std::string &key, std::uint64_t fallback) co
 }
 
 Proto Options::proto() const {
+  if (is("proto", "mptcp")) return Proto::mptcp;
   return is("proto", "udp") ? Proto::udp : Proto::tcp;
+}
+
+Proto Options::server_proto() const {
+  const std::string server = text("server", "");
+  if (server.empty()) return proto();
+  return server == "mptcp" ? Proto::mptcp : Proto::tcp;
 }
 
 Family Options::family() const {

@@ -20,8 +20,9 @@ class Options {
   [[nodiscard]] bool is(const std::string &key, const std::string &value) const {
     return text(key, "") == value;
   }
-  [[nodiscard]] Proto proto() const;    // proto=tcp|udp
-  [[nodiscard]] Family family() const;  // family=4|6|mapped
+  [[nodiscard]] Proto proto() const;         // proto=tcp|udp|mptcp
+  [[nodiscard]] Proto server_proto() const;  // server=tcp|mptcp, where it is not that of the client
+  [[nodiscard]] Family family() const;       // family=4|6|mapped
 
  private:
   std::map<std::string, std::string> values_;

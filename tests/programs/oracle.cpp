@@ -15,14 +15,18 @@ int perform(std::span<char *const> arguments) {
   const Moment began = now();
   std::signal(SIGPIPE, SIG_IGN);
   const std::map<std::string, void (*)(const Options &, Report &)> deeds{
-      {"connect", connect_deed}, {"accept", accept_deed}, {"bind", bind_deed},
-      {"close", close_deed},     {"exec", exec_deed},     {"all", all_deeds},
+      {"connect", connect_deed}, {"accept", accept_deed},     {"bind", bind_deed},
+      {"close", close_deed},     {"exec", exec_deed},         {"all", all_deeds},
+      {"small32", small32_deed}, {"disguise", disguise_deed}, {"race", race_deed},
+      {"old", old_deed},
   };
   Report report;
   report.add(own_exec(began));
   const std::string name = arguments.size() > 1 ? arguments[1] : "self";
   if (const auto deed = deeds.find(name); deed != deeds.end()) {
-    in_context(Options{arguments.subspan(2)}, report, deed->second);
+    const Options options{arguments.subspan(2)};
+    use_way(options.text("way", "system-call"), options.text("of", name));
+    in_context(options, report, deed->second);
   }
   print(report);
   return 0;

@@ -91,7 +91,7 @@ void Child::wait(Report &report, bool kill) {
   for (const Json &open : child.value("open", Json::array())) {
     Json row = open.at("row");
     row["ts"] = ts_within(ended);
-    row["duration"] = duration_between(open.at("begun").get<Span>(), ended);
+    if (!row.contains("duration")) row["duration"] = duration_between(open.at("begun").get<Span>(), ended);
     report.add(std::move(row));
   }
 }

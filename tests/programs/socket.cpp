@@ -1,40 +1,16 @@
 #include "socket.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
+#include <utility>
 
 namespace iptrackd::oracle {
 namespace {
-
-// The address as the database shows it: an IPv4 peer of an IPv6 socket is IPv4. NULL where the name is empty.
-Json address_of(const Name &name) {
-  if (name.size == 0) return nullptr;
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (name.bytes.ss_family == AF_INET) {
-    const auto &address = reinterpret_cast<const sockaddr_in &>(name.bytes);
-    inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size());
-    return text.data();
-  }
-  const auto &address = reinterpret_cast<const sockaddr_in6 &>(name.bytes).sin6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(&address)) {
-    inet_ntop(AF_INET, &address.s6_addr[12], text.data(), text.size());
-  } else {
-    inet_ntop(AF_INET6, &address, text.data(), text.size());
-  }
-  return text.data();
-}
-
-Json port_or_null(const Name &name) {
-  return port_of(name) == 0 ? Json(nullptr) : Json(port_of(name));
-}
 
 bool is_wildcard(const Json &address) {
   return address == "0.0.0.0" || address == "::";
@@ -48,56 +24,52 @@ Json ephemeral_ports() {
 }
 
 const char *proto_name(Proto proto) {
-  return proto == Proto::tcp ? "tcp" : "udp";
+  return proto == Proto::udp ? "udp" : "tcp";
 }
 
-const sockaddr *as_sockaddr(const Name &name) {
-  return reinterpret_cast<const sockaddr *>(&name.bytes);
+// Newer than the headers of the C library may be.
+constexpr int ipproto_mptcp = 262;
+
+int open_socket(Family family, Proto proto) {
+  const int fd = ::socket(family == Family::ipv4 ? AF_INET : AF_INET6,
+                          (proto == Proto::udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC,
+                          proto == Proto::mptcp ? ipproto_mptcp : 0);
+  if (fd >= 0) return fd;
+  // Not built in, or switched off by net.mptcp.enabled.
+  if (proto == Proto::mptcp && (errno == EPROTONOSUPPORT || errno == ENOPROTOOPT)) not_here("MPTCP");
+  die("socket");
+}
+
+// Not of MPTCP sockets; a plain TCP client of an MPTCP listener is handed out as a plain TCP socket.
+bool has_byte_counters(int fd) {
+  int protocol = 0;
+  socklen_t size = sizeof(protocol);
+  if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0) die("SO_PROTOCOL");
+  return protocol == IPPROTO_TCP;
+}
+
+// A row of a call that was made the way that is chosen for it.
+Json row_of_call(std::string_view kind, const Span &when, int result) {
+  Json row = oracle::row(kind, when, result);
+  calls_for(kind).describe(row);
+  return row;
 }
 
 }  // namespace
 
-Name name_of(Family family, const std::string &address, std::uint16_t port) {
-  Name name;
-  bool valid = false;
-  if (family == Family::ipv4) {
-    auto &in = reinterpret_cast<sockaddr_in &>(name.bytes);
-    in.sin_family = AF_INET;
-    in.sin_port = htons(port);
-    valid = inet_pton(AF_INET, address.c_str(), &in.sin_addr) == 1;
-    name.size = sizeof(in);
-  } else {
-    auto &in = reinterpret_cast<sockaddr_in6 &>(name.bytes);
-    in.sin6_family = AF_INET6;
-    in.sin6_port = htons(port);
-    const std::string text = family == Family::mapped ? "::ffff:" + address : address;
-    valid = inet_pton(AF_INET6, text.c_str(), &in.sin6_addr) == 1;
-    name.size = sizeof(in);
+Socket::Socket(Family family, Proto proto) : fd_{open_socket(family, proto)}, proto_{proto} {}
+
+Socket::Socket(const Socket &listener, const Accepted &accepted, const Span &begun)
+    : fd_{accepted.handle.fd}, slot_{accepted.handle.slot}, proto_{listener.proto_}, connected_{true} {
+  if (fd_) {
+    begin_use(begun);
+    return;
   }
-  if (!valid) die("not an address: " + address);
-  return name;
-}
-
-Name loopback(Family family, std::uint16_t port) {
-  return name_of(family, family == Family::ipv6 ? "::1" : "127.0.0.1", port);
-}
-
-std::uint16_t port_of(const Name &name) {
-  if (name.bytes.ss_family == AF_INET)
-    return ntohs(reinterpret_cast<const sockaddr_in &>(name.bytes).sin_port);
-  return ntohs(reinterpret_cast<const sockaddr_in6 &>(name.bytes).sin6_port);
-}
-
-Socket::Socket(Family family, Proto proto)
-    : fd_{::socket(family == Family::ipv4 ? AF_INET : AF_INET6,
-                   (proto == Proto::tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0)},
-      proto_{proto} {
-  if (!fd_) die("socket");
-}
-
-Socket::Socket(int fd, Proto proto, const Span &begun) : fd_{fd}, proto_{proto} {
-  connected_ = true;
-  begin_use(begun);
+  // Nobody can be asked for the addresses of a direct descriptor. Its listener has one address.
+  begun_ = begun;
+  opener_ = host_pid();
+  has_byte_counters_ = true;
+  take_addresses(listener.local(), accepted.peer);
 }
 
 void Socket::begin_use(const Span &span) {
@@ -106,13 +78,19 @@ void Socket::begin_use(const Span &span) {
     begun_ = span;
     opener_ = host_pid();
   }
-  const Name own = local();
+  has_byte_counters_ = has_byte_counters(fd());
+  Name peer;
+  if (connected_) {
+    peer.size = sizeof(peer.bytes);
+    if (getpeername(fd(), peer.address(), &peer.size) != 0) die("getpeername");
+  }
+  take_addresses(local(), peer);
+}
+
+void Socket::take_addresses(const Name &own, const Name &peer) {
   local_address_ = address_of(own);
   local_port_ = port_or_null(own);
   if (!connected_) return;
-  Name peer;
-  peer.size = sizeof(peer.bytes);
-  if (getpeername(fd(), reinterpret_cast<sockaddr *>(&peer.bytes), &peer.size) != 0) die("getpeername");
   remote_address_ = address_of(peer);
   remote_port_ = port_or_null(peer);
 }
@@ -127,10 +105,10 @@ void Socket::add_addresses(Json &row) const {
 
 int Socket::bind(Report &report, const Name &name) {
   Span span{now(), {}};
-  const int result = ::bind(fd(), as_sockaddr(name), name.size) == 0 ? 0 : -errno;
+  const int result = calls_for("bind").bind(fd(), name);
   span.to = now();
   if (result == 0) begin_use(span);
-  Json row = oracle::row("bind", span, result);
+  Json row = row_of_call("bind", span, result);
   add_addresses(row);
   if (result != 0) {
     row["local_addr"] = address_of(name);
@@ -142,10 +120,15 @@ int Socket::bind(Report &report, const Name &name) {
 
 void Socket::begin_connect(const Name &name) {
   set_blocking(false);
+  ask_to_connect(name);
+}
+
+int Socket::ask_to_connect(const Name &name) {
   target_ = name;
   connect_began_ = now();
-  const bool begun = ::connect(fd(), as_sockaddr(name), name.size) == 0 || errno == EINPROGRESS;
-  refused_at_once_ = begun ? 0 : -errno;
+  const int result = calls_for("connect").connect(fd(), name);
+  refused_at_once_ = result == -EINPROGRESS || result == -EINTR ? 0 : result;
+  return result;
 }
 
 int Socket::connect(Report &report, const Name &name, Patience patience) {
@@ -160,14 +143,13 @@ int Socket::connect(Report &report, const Name &name, Patience patience) {
 
 int Socket::wait_for_outcome(Patience patience) {
   if (refused_at_once_ != 0) return refused_at_once_;
-  if (patience == Patience::blocking) {
-    return ::connect(fd(), as_sockaddr(target_), target_.size) == 0 ? 0 : -errno;
-  }
+  if (patience == Patience::blocking) return calls_for("connect").connect(fd(), target_);
   if (patience == Patience::connect) {
     for (;; usleep(1000)) {
       const Moment asked = now();
-      if (::connect(fd(), as_sockaddr(target_), target_.size) == 0 || errno == EISCONN) return 0;
-      if (errno != EALREADY && errno != EINPROGRESS) return -errno;
+      const int result = calls_for("connect").connect(fd(), target_);
+      if (result == 0 || result == -EISCONN) return 0;
+      if (result != -EALREADY && result != -EINPROGRESS) return result;
       still_undecided_ = asked;
     }
   }
@@ -188,15 +170,16 @@ int Socket::finish_connect(Report &report, Patience patience) {
   if (result == 0) {
     connected_ = true;
     begin_use(span);
+    count(calls_for("connect").sent_by_connect(), 0);
   }
-  Json row = oracle::row("connect", decided, result);
+  Json row = row_of_call("connect", decided, result);
   row["duration"] = duration_between({span.from, span.from}, decided);
   add_addresses(row);
   row["remote_addr"] = address_of(target_);
   row["remote_port"] = port_or_null(target_);
   // The kernel forgets the port that it chose for an attempt that was refused, so nobody can ask for it
   // afterwards.
-  if (result == -ECONNREFUSED && !begun_) {
+  if ((result == -ECONNREFUSED || result == -ETIMEDOUT) && !begun_) {
     row["local_addr"] = row["remote_addr"];
     row["local_port"] = ephemeral_ports();
   } else if (result != 0 && !begun_) {
@@ -214,9 +197,9 @@ void Socket::abandon_connect(Report &report) {
   local_port_ = port_or_null(own);
   Span span{connect_began_, {}};
   const Moment before_close = now();
-  fd_.reset();
+  let_go();
   span.to = now();
-  Json row = oracle::row("connect", {before_close, span.to}, 0);
+  Json row = row_of_call("connect", {before_close, span.to}, 0);
   row["result"] = {{"any_of", {nullptr, -ECONNABORTED, -ECONNRESET, -EINTR, -ECANCELED}}};
   row["duration"] = duration_between({span.from, span.from}, {before_close, span.to});
   add_addresses(row);
@@ -225,28 +208,43 @@ void Socket::abandon_connect(Report &report) {
   report.add(std::move(row));
 }
 
+void Socket::begin_accept() {
+  accept_began_ = now();
+  calls_for("accept").begin_accept(fd());
+}
+
 std::optional<Socket> Socket::accept(Report &report, bool accept4) {
-  Span span{now(), {}};
-  const int accepted =
-      accept4 ? ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC) : ::accept(fd(), nullptr, nullptr);
-  if (accepted < 0) return std::nullopt;
+  Span span{accept_began_.value_or(now()), {}};
+  const Accepted accepted = calls_for("accept").accept(fd(), accept4);
+  if (accepted.error != 0) return std::nullopt;
   span.to = now();
-  Socket connection{accepted, proto_, span};
-  Json row = oracle::row("accept", span, 0);
+  Socket connection{*this, accepted, span};
+  Json row = row_of_call("accept", span, 0);
   connection.add_addresses(row);
   report.add(std::move(row));
   return connection;
 }
 
+// The descriptor, or what is in its place, is given back to the kernel.
+void Socket::let_go() {
+  if (fd_) calls_for("accept").end_accept(fd());
+  calls_for("close").close({fd_.release(), std::exchange(slot_, std::nullopt)});
+}
+
 void Socket::listen(int backlog) {
+  calls_for("connect").prepare_listener(fd());
   if (::listen(fd(), backlog) != 0) die("listen");
 }
 
 Json Socket::close_row() const {
   Json row = oracle::row("close", {}, 0);
   add_addresses(row);
+  if (is_old_) {
+    row.update({{"marks", {"preexisting"}}, {"duration", nullptr}});
+    return row;
+  }
   row["opener_pid"] = *opener_;
-  if (proto_ == Proto::tcp && connected_) {
+  if (connected_ && has_byte_counters_) {
     row["bytes_sent"] = sent_;
     row["bytes_received"] = received_;
   }
@@ -259,19 +257,20 @@ void Socket::leave_open(Report &report) {
 
 void Socket::close(Report &report) {
   Span span{now(), {}};
-  fd_.reset();
+  let_go();
   span.to = now();
   if (!begun_) return;
   Json row = close_row();
+  calls_for("close").describe(row);
   row["ts"] = ts_within(span);
-  row["duration"] = duration_between(*begun_, span);
+  if (!is_old_) row["duration"] = duration_between(*begun_, span);
   report.add(std::move(row));
 }
 
 Name Socket::local() const {
   Name name;
   name.size = sizeof(name.bytes);
-  if (getsockname(fd(), reinterpret_cast<sockaddr *>(&name.bytes), &name.size) != 0) die("getsockname");
+  if (getsockname(fd(), name.address(), &name.size) != 0) die("getsockname");
   return name;
 }
 

@@ -38,6 +38,27 @@ TEST_CASE("close: after dup there is one row") {
 TEST_CASE("close: after fork there is one row of the last process") {
   check_deed({"close", "how=fork", "sent=12345"});
 }
+TEST_CASE("close: of a copy of the descriptor after the first") {
+  check_deed({"close", "how=copy"});
+}
+TEST_CASE("close: by close_range") {
+  check_deed({"close", "how=range"});
+}
+TEST_CASE("close: by dup2 over the descriptor") {
+  check_deed({"close", "how=replace"});
+}
+TEST_CASE("close: by a program that inherited the descriptor") {
+  check_deed({"close", "how=inherit"});
+}
+TEST_CASE("close: on exec") {
+  check_deed({"close", "how=exec"});
+}
+TEST_CASE("close: by a process that was passed the descriptor") {
+  check_deed({"close", "how=pass"});
+}
+TEST_CASE("close: of a descriptor that was passed and never received") {
+  check_deed({"close", "how=pass-unread"});
+}
 TEST_CASE("close: in a thread") {
   check_deed({"close", "in=thread", "sent=12345"});
 }

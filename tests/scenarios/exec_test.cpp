@@ -139,6 +139,34 @@ TEST_CASE("exec: a program whose name is not text") {
   check_deed(launch, [](Json &event) { CHECK(event.at("comm") == "na\\xff\\x5cx41me"); });
 }
 
+TEST_CASE("exec: by a name in an opened directory") {
+  check_deed({"exec", "how=directory"});
+}
+
+TEST_CASE("exec: by a descriptor") {
+  check_deed({"exec", "how=descriptor"});
+}
+
+TEST_CASE("exec: a program in memory only") {
+  check_deed({"exec", "how=memfd"}, [](Json &event) {
+    if (event.at("exe") != "/memfd:nowhere (deleted)") return;
+    event["exe"] = "/memfd:nowhere";
+    event["marks"] = {"deleted", "memfd"};
+  });
+}
+
+TEST_CASE("exec: after vfork") {
+  check_deed({"exec", "how=vfork"});
+}
+
+TEST_CASE("exec: by posix_spawn") {
+  check_deed({"exec", "how=spawn"});
+}
+
+TEST_CASE("exec: by a thread that is not the leader") {
+  check_deed({"exec", "how=thread"});
+}
+
 TEST_CASE("exec: a file that is not there") {
   check_failure("/nonexistent/program", ENOENT);
 }

@@ -3,7 +3,7 @@
 get_target_property(loader_sources iptrackd_loader SOURCES)
 add_library(loader_with_faults STATIC ${loader_sources})
 add_dependencies(loader_with_faults iptrackd_skeleton)
-target_link_libraries(loader_with_faults PUBLIC iptrackd::core PRIVATE PkgConfig::LIBBPF PkgConfig::RE2)
+target_link_libraries(loader_with_faults PUBLIC iptrackd::core PRIVATE PkgConfig::LIBBPF PkgConfig::LIBURING PkgConfig::RE2)
 target_include_directories(loader_with_faults SYSTEM BEFORE PRIVATE ${PROJECT_BINARY_DIR}/generated/bpf)
 target_compile_definitions(loader_with_faults PRIVATE IPTRACKD_PLANT_FAULTS)
 

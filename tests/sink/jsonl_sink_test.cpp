@@ -74,7 +74,7 @@ TEST_CASE("a line tells every column of an event") {
     "remote_addr": "2001:db8::7", "remote_port": 443, "duration": 3723.000004, "bytes_sent": 5000000001,
     "bytes_received": 5000000002, "cgroup": "/user.slice/session-1.scope", "login_id": null, "login_user": null,
     "login_addr": null, "login_port": null, "pam_service": "sshd", "pam_user": "alice",
-    "pam_rhost": "client.example", "container": null, "job": null, "exe_dev": "259:7",
+    "pam_rhost": "client.example", "container": "0123456789abcdef", "job": "4711.server", "exe_dev": "259:7",
     "exe_inode": 9007199254740993, "mnt_ns": 4026531841, "opener_pid": 105, "marks": ["memfd", "path_truncated"],
     "writer": null, "received_at": null})");
   CHECK(json::parse(written[0]) == expected);

@@ -76,7 +76,7 @@ TEST_CASE("every column arrives as it was sent") {
   is("marks = ARRAY['memfd', 'path_truncated']");
   is("writer = session_user AND received_at BETWEEN now() - interval '1 minute' AND now()");
   is("login_id IS NULL AND login_user IS NULL AND login_addr IS NULL AND login_port IS NULL");
-  is("container IS NULL AND job IS NULL");
+  is("container = '0123456789abcdef' AND job = '4711.server'");
   CHECK(database.one("SELECT pam_ruser FROM @.event") == "bob");
 }
 

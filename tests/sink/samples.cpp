@@ -24,6 +24,8 @@ Event full_event() {
   event.exe.assign("/usr/bin/curl");
   event.cwd.assign("/home/user");
   event.cgroup.assign("/user.slice/session-1.scope");
+  event.container.assign("0123456789abcdef");
+  event.job.assign("4711.server");
   event.args.assign(std::string_view{"curl\0-o\0\0a \"b\",{c}\0", 19});
   event.args_truncated = true;
   event.exe_device = 259U << 20 | 7U;
