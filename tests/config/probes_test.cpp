@@ -35,6 +35,11 @@ TEST_CASE("each probe is switched by its own key") {
   CHECK((all.udp_close = false, without("udp-close") == all));
 }
 
+TEST_CASE("the calls of 32-bit programs are asked for") {
+  CHECK_FALSE(Probes{}.compat_calls);
+  CHECK(loaded("probes: {compat-calls: true}").probes.compat_calls);
+}
+
 TEST_CASE("the seed's mask sets the network probes and leaves exec on") {
   CHECK(loaded("probes: 0xffff").probes == Probes{});
   CHECK(loaded("probes: 63").probes == Probes{});

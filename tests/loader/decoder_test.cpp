@@ -204,11 +204,13 @@ TEST_CASE("a connect that was refused before its socket had an address has none;
 TEST_CASE("the remarks become marks") {
   Record record = exec_record();
   record.fixed.flags |= IPTRACKD_FLAG_DELETED | IPTRACKD_FLAG_MEMFD | IPTRACKD_FLAG_PATH_TRUNCATED |
-                        IPTRACKD_FLAG_PREEXISTING | IPTRACKD_FLAG_ARGS_TRUNCATED;
+                        IPTRACKD_FLAG_PREEXISTING | IPTRACKD_FLAG_ARGS_TRUNCATED | IPTRACKD_FLAG_IO_URING |
+                        IPTRACKD_FLAG_BY_KERNEL;
   record.exe = with_nuls({"memfd:x"});
   Event event;
   REQUIRE(decode(record.bytes(), event) == DecodeError::none);
-  for (const Mark mark : {Mark::deleted, Mark::memfd, Mark::path_truncated, Mark::preexisting})
+  for (const Mark mark :
+       {Mark::deleted, Mark::memfd, Mark::path_truncated, Mark::preexisting, Mark::io_uring, Mark::by_kernel})
     CHECK(event.has(mark));
   CHECK_FALSE(event.has(Mark::untrusted));
   CHECK(event.exe.view() == "/memfd:x");

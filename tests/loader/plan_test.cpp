@@ -101,6 +101,27 @@ TEST_CASE("what no probe needs is not attached") {
   CHECK(of(hooks, IPTRACKD_HOOK_exec_done).state == HookState::attached);
 }
 
+TEST_CASE("what every system call pays for is attached only where it is asked for") {
+  CHECK(of(planned(Choice::tracepoint), IPTRACKD_HOOK_compat_accept_exit).state == HookState::disabled);
+  Probes probes;
+  probes.compat_calls = true;
+  CHECK(of(planned(Choice::tracepoint, {}, probes), IPTRACKD_HOOK_compat_accept_exit).state ==
+        HookState::attached);
+  CHECK(of(planned(Choice::fentry, {}, probes), IPTRACKD_HOOK_compat_accept_exit).state == HookState::spare);
+}
+
+TEST_CASE("optional alternatives are absent only where none fits") {
+  const auto one = planned(Choice::tracepoint, {{IPTRACKD_HOOK_io_uring_completed_3, "another signature"},
+                                                {IPTRACKD_HOOK_io_uring_completed_7, "another signature"}});
+  CHECK(of(one, IPTRACKD_HOOK_io_uring_completed_4).state == HookState::attached);
+  CHECK(of(one, IPTRACKD_HOOK_io_uring_completed_3).state == HookState::spare);
+  const auto none = planned(Choice::tracepoint, {{IPTRACKD_HOOK_io_uring_completed_3, "no io_uring"},
+                                                 {IPTRACKD_HOOK_io_uring_completed_4, "no io_uring"},
+                                                 {IPTRACKD_HOOK_io_uring_completed_7, "no io_uring"}});
+  CHECK(of(none, IPTRACKD_HOOK_io_uring_completed_3).state == HookState::absent);
+  CHECK(any_attached(none, Duty::accept, Mechanism::tracepoint));
+}
+
 TEST_CASE("every duty can be done by both mechanisms or needs none") {
   for (const Duty duty : {Duty::processes, Duty::exec, Duty::tcp_state}) {
     CHECK(any_attached(planned(Choice::fentry), duty, Mechanism::any));

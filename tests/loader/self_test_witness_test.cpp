@@ -63,6 +63,43 @@ TEST_CASE("only what is wanted can be missing") {
   CHECK(missing.size() == 8);
 }
 
+TEST_CASE("what came through io_uring is known by its port, and is no sign of a system call") {
+  SelfTestWitness witness;
+  auto accept =
+      event_of(IPTRACKD_KIND_ACCEPT, IPPROTO_TCP, 0, IPTRACKD_FLAG_SELF_TEST | IPTRACKD_FLAG_IO_URING);
+  accept.local_port = 40000;
+  accept.remote_port = 50000;
+  CHECK(witness.note(bytes_of(accept)));
+  CHECK(witness.saw(Way::accept, 40000));
+  CHECK_FALSE(witness.saw(Way::accept, 50000));
+  CHECK_FALSE(witness.saw(Way::bind, 40000));
+  CHECK(misses(witness, "accept"));
+  witness.forget();
+  CHECK_FALSE(witness.saw(Way::accept, 40000));
+}
+
+TEST_CASE("a connect through io_uring is known by the port that it goes to, and by whether it failed") {
+  SelfTestWitness witness;
+  auto connect =
+      event_of(IPTRACKD_KIND_CONNECT, IPPROTO_TCP, -101, IPTRACKD_FLAG_SELF_TEST | IPTRACKD_FLAG_IO_URING);
+  connect.remote_port = 9;
+  CHECK(witness.note(bytes_of(connect)));
+  CHECK(witness.saw(Way::refused_tcp_connect, 9));
+  CHECK_FALSE(witness.saw(Way::tcp_connect, 9));
+  CHECK_FALSE(witness.saw(Way::udp_connect, 9));
+}
+
+TEST_CASE("more signs than anybody makes are no harm") {
+  SelfTestWitness witness;
+  auto bind = event_of(IPTRACKD_KIND_BIND, IPPROTO_TCP, 0, IPTRACKD_FLAG_SELF_TEST | IPTRACKD_FLAG_IO_URING);
+  for (int port = 1; port <= 1000; ++port) {
+    bind.local_port = static_cast<__u16>(port);
+    CHECK(witness.note(bytes_of(bind)));
+  }
+  CHECK(witness.saw(Way::bind, 1));
+  CHECK_FALSE(witness.saw(Way::bind, 1000));
+}
+
 TEST_CASE("a record that is too short is nobody's") {
   SelfTestWitness witness;
   const std::array<std::byte, 8> bytes{};

@@ -26,6 +26,8 @@ int perform(std::span<char *const> arguments) {
   if (const auto deed = deeds.find(name); deed != deeds.end()) {
     const Options options{arguments.subspan(2)};
     use_way(options.text("way", "system-call"), options.text("of", name));
+    // A kernel without MPTCP is told from a failure here: a child of the deed could not say so.
+    if (options.proto() == Proto::mptcp) Socket{Family::ipv4, Proto::mptcp};
     in_context(options, report, deed->second);
   }
   print(report);

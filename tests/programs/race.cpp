@@ -1,6 +1,10 @@
 // Calls whose arguments another thread rewrites all the time, so that what the kernel copies is not what
 // anybody else has read before or will read afterwards. What it copied is learnt from its result: from the
 // connected socket, or by the program that was executed.
+//
+// Every second time the arguments' pages are not mapped when the call begins. The kernel waits for them,
+// which is what userfaultfd(2) is abused for; a program that must not wait can read nothing there, on a
+// single processor too.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
@@ -13,6 +17,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include "deeds.h"
@@ -36,6 +41,36 @@ template <typename Value>
 void store(Value &place, Value value) {
   std::atomic_ref<Value>{place}.store(value, std::memory_order_relaxed);
 }
+
+// One CONTENT, which children that are forked share.
+template <typename Content>
+class SharedMemory {
+ public:
+  SharedMemory() {
+    void *const memory =
+        mmap(nullptr, sizeof(Content), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) die("mmap");
+    content_.reset(new (memory) Content{});
+  }
+  [[nodiscard]] Content *operator->() const { return content_.get(); }
+  [[nodiscard]] Content &operator*() const { return *content_; }
+  // Takes the pages out of this process's tables, and leaves what they hold.
+  void leave_pages() const {
+    if (madvise(content_.get(), sizeof(Content), MADV_DONTNEED) != 0) die("madvise");
+  }
+  void touch_pages() const {
+    for (std::size_t at = 0; at < sizeof(Content); at += 4096) touch(at);
+    touch(sizeof(Content) - 1);
+  }
+
+ private:
+  struct Unmap {
+    void operator()(Content *content) const { munmap(content, sizeof(Content)); }
+  };
+  void touch(std::size_t at) const { (void)*(reinterpret_cast<const volatile char *>(content_.get()) + at); }
+
+  std::unique_ptr<Content, Unmap> content_;
+};
 
 // On every address, so that each mixture of two addresses and two ports finds a listener.
 Socket listen_anywhere(Report &report) {
@@ -67,17 +102,19 @@ void race_connect(std::uint64_t times, Report &report) {
   const std::array<Socket, 2> listeners{listen_anywhere(unseen), listen_anywhere(unseen)};
   const std::array<in_port_t, 2> ports{htons(port_of(listeners[0].local())),
                                        htons(port_of(listeners[1].local()))};
-  sockaddr_in target{};
-  target.sin_family = AF_INET;
-  target.sin_port = ports[0];
-  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const SharedMemory<sockaddr_in> target;
+  target->sin_family = AF_INET;
+  target->sin_port = ports[0];
+  target->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const Rewriter rewriter{[&](bool turn) {
-    store(target.sin_port, ports.at(turn ? 1 : 0));
-    store(target.sin_addr.s_addr, htonl(INADDR_LOOPBACK + (turn ? 1 : 0)));
+    store(target->sin_port, ports.at(turn ? 1 : 0));
+    store(target->sin_addr.s_addr, htonl(INADDR_LOOPBACK + (turn ? 1 : 0)));
   }};
   for (std::uint64_t time = 0; time < times; ++time) {
     const Fd client{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    if (!client || ::connect(client.get(), reinterpret_cast<const sockaddr *>(&target), sizeof(target)) != 0)
+    if (!client) die("socket");
+    if (time % 2 == 1) target.leave_pages();
+    if (::connect(client.get(), reinterpret_cast<const sockaddr *>(&*target), sizeof(*target)) != 0)
       die("connect");
     Json row = connect_row(client);
     const bool first = row.at("remote_port") == ntohs(ports[0]);
@@ -112,26 +149,14 @@ class Copies {
 };
 
 // What the children pass to execve(2) while their parent writes it.
-struct Shared {
+struct Arguments {
   std::array<char, PATH_MAX> name;
   std::array<char, 2000> argument;
 };
-struct Unmap {
-  void operator()(Shared *shared) const { munmap(shared, sizeof(*shared)); }
-};
-
-// After a fork the pages are not mapped yet, and who must not wait for them could read nothing at all.
-void touch(const Shared &shared) {
-  for (const char *byte : {shared.name.data(), shared.argument.data(), &shared.argument.back()})
-    (void)*static_cast<const volatile char *>(byte);
-}
 
 void race_exec(std::uint64_t times, Report &report) {
   const Copies copies;
-  void *const memory =
-      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) die("mmap");
-  const std::unique_ptr<Shared, Unmap> shared{static_cast<Shared *>(memory)};
+  const SharedMemory<Arguments> shared;
   const std::string name = copies.path("a");
   name.copy(shared->name.data(), name.size());
   const std::size_t letter = name.size() - std::string{"a/oracle"}.size();
@@ -145,7 +170,8 @@ void race_exec(std::uint64_t times, Report &report) {
   }};
   for (std::uint64_t time = 0; time < times; ++time) {
     Child::becoming([&] {
-      touch(*shared);
+      // After a fork they are not mapped yet.
+      if (time % 2 == 0) shared.touch_pages();
       execv(shared->name.data(), arguments.data());
     }).wait(report);
   }

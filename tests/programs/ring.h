@@ -38,7 +38,7 @@ class Ring {
   [[nodiscard]] std::pair<std::uint64_t, Completion> next();
 
   // Direct descriptors: a table of its own, with room for SLOTS.
-  static constexpr unsigned slots = 8;
+  static constexpr unsigned slots = 16;
   void make_table();
   void put_in_table(unsigned slot, int fd);
 

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <map>
 
+#include "core/fd.h"
 #include "ring.h"
 
 namespace iptrackd::oracle {
@@ -197,27 +199,46 @@ class DirectCalls final : public UringCalls {
       slots_.erase(found);
       if (::close(handle.fd) != 0) die("close");
     }
-    left_ = slot && last_close_ == LastClose::left_to_the_ring;
+    is_late_ = false;
     if (!slot) return UringCalls::close(handle);
-    if (left_) return leave_to_the_ring();
-    io_uring_sqe &entry = ring().prepare();
-    io_uring_prep_close_direct(&entry, *slot);
-    if (const int result = perform(entry); result != 0) fail(result, "io_uring close of a direct descriptor");
+    is_late_ = last_close_ == LastClose::left_to_the_ring || !releases_at_once();
+    if (last_close_ == LastClose::left_to_the_ring) {
+      end_ring();
+      has_table_ = false;
+    } else {
+      close_slot(*slot);
+    }
+    if (is_late_) usleep(late_us);
   }
   void describe(Json &row) const override {
     UringCalls::describe(row);
-    if (!left_ || row.at("kind") != "close") return;
+    if (!is_late_ || row.at("kind") != "close") return;
     row["marks"] = {"by_kernel"};
     // Who opened the socket is known of it, and not in which surroundings.
     for (const char *column : {"tty", "cgroup", "mnt_ns"}) row.erase(column);
   }
 
  private:
-  // A thread of the kernel takes the ring apart after the program has let go of it.
-  void leave_to_the_ring() {
-    end_ring();
-    has_table_ = false;
-    usleep(200'000);
+  // A thread of the kernel takes the table apart after the program has let go of it. Up to 6.3 one also takes
+  // out single entries, and collects them for a second before.
+  static constexpr useconds_t late_us = 1'500'000;
+
+  void close_slot(unsigned slot) {
+    io_uring_sqe &entry = ring().prepare();
+    io_uring_prep_close_direct(&entry, slot);
+    if (const int result = perform(entry); result != 0) fail(result, "io_uring close of a direct descriptor");
+  }
+  // Shown by a pipe: is its end seen as soon as its entry is closed?
+  bool releases_at_once() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) die("pipe2");
+    const Fd reader{ends[0]};
+    const unsigned slot = next_slot_++;
+    table().put_in_table(slot, ends[1]);
+    if (::close(ends[1]) != 0) die("close");
+    close_slot(slot);
+    char nothing = 0;
+    return read(reader.get(), &nothing, 1) == 0;
   }
   Ring &table() {
     if (!std::exchange(has_table_, true)) ring().make_table();
@@ -231,7 +252,7 @@ class DirectCalls final : public UringCalls {
 
   LastClose last_close_;
   bool has_table_ = false;
-  bool left_ = false;  // the last close
+  bool is_late_ = false;  // the last close
   unsigned next_slot_ = 0;
   std::map<int, unsigned> slots_;
 };

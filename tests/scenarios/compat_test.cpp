@@ -67,35 +67,9 @@ TEST_CASE("compat: close by socketcall") {
   check_way({"close", "way=socketcall", "sent=12345"});
 }
 
+// Hardly any kernel has them any more.
 TEST_CASE("compat: connect by the x32 numbers") {
   check_way({"connect", "way=x32"});
-}
-TEST_CASE("compat: connect by the x32 numbers that is refused") {
-  check_way({"connect", "way=x32", "outcome=refused", "family=6"});
-}
-TEST_CASE("compat: connect by the x32 numbers without a route") {
-  check_way({"connect", "way=x32", "outcome=unreachable"}, {no_connect_without_syn});
-}
-TEST_CASE("compat: connect UDP by the x32 numbers") {
-  check_way({"connect", "way=x32", "proto=udp"}, {no_outcome_of_udp_connect});
-}
-TEST_CASE("compat: accept by the x32 numbers") {
-  check_way({"accept", "way=x32"}, {no_accept});
-}
-TEST_CASE("compat: accept by the x32 numbers over IPv6") {
-  check_way({"accept", "way=x32", "family=6", "call=accept4"}, {no_accept});
-}
-TEST_CASE("compat: bind by the x32 numbers") {
-  check_way({"bind", "way=x32"});
-}
-TEST_CASE("compat: bind by the x32 numbers over IPv6") {
-  check_way({"bind", "way=x32", "proto=udp", "family=6"});
-}
-TEST_CASE("compat: bind by the x32 numbers to a port that is in use") {
-  check_way({"bind", "way=x32", "outcome=in-use"}, {no_failed_bind});
-}
-TEST_CASE("compat: close by the x32 numbers") {
-  check_way({"close", "way=x32", "sent=12345"});
 }
 
 TEST_CASE("compat: connect of a 32-bit program") {

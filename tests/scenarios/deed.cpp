@@ -61,6 +61,12 @@ Facts facts_of(Launch launch) {
   return Json::parse(ended.out).at("events").get<Facts>();
 }
 
+bool can_set_loginuid() {
+  Launch launch;
+  launch.arguments = {"/bin/sh", "-c", "echo 12345 > /proc/self/loginuid"};
+  return run(launch).status == 0;
+}
+
 void wait_for_rows(Rows &rows, Milliseconds timeout) {
   const std::int64_t since = now_us();
   const int port = leave_a_mark();

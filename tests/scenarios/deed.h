@@ -23,6 +23,9 @@ using Words = std::vector<std::string>;
 [[nodiscard]] Launch oracle(const Words &words);
 [[nodiscard]] Path oracle_path();
 
+// May a process say whose login it belongs to? Some kernels have no login users, some containers hide them.
+[[nodiscard]] bool can_set_loginuid();
+
 // Makes an event of this very program and waits until its row is there: rows come in the order of time, so
 // whatever happened before is there too. Throws when it does not come.
 void wait_for_rows(Rows &rows, Milliseconds timeout = std::chrono::seconds{20});

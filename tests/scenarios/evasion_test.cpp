@@ -22,7 +22,7 @@ int races() {
   return value != nullptr ? std::atoi(value) : 1000;
 }
 
-// How many of the oracle's rows the control contradicts.
+// How many of the oracle's rows are not what was reported.
 template <typename Differs>
 int misread(const std::vector<Json> &facts, const std::vector<Json> &reports, Differs differs) {
   int count = 0;
@@ -90,7 +90,8 @@ TEST_CASE("evasion: an address that is rewritten while connect runs") {
   CHECK(wrong == 0);
   const int naive =
       misread(facts, raced.naive.calls("connect", pid), [](const Json &fact, const Json &report) {
-        return report.at("port") != fact.at("remote_port") || report.at("address") != fact.at("remote_addr");
+        return report.value("port", Json{}) != fact.at("remote_port") ||
+               report.value("address", Json{}) != fact.at("remote_addr");
       });
   MESSAGE("of ", facts.size(), " connects the control misread ", naive);
   CHECK(naive > 0);

@@ -93,10 +93,13 @@ std::string copy_raw(PGconn *connection, const std::string &lines) {
 const std::string poison = "poi\xffson\xc0\xaf";
 const std::string poison_shown = "poi\\xffson\\xc0\\xaf";
 
+Path callback_path() {
+  return settings().daemon.parent_path() / "iptrackd-pam-callback";
+}
+
 Launch callback(const Daemon &daemon) {
   Launch launch;
-  launch.arguments = {(settings().daemon.parent_path() / "iptrackd-pam-callback").string(), "-p",
-                      (daemon.directory() / "pam.fifo").string()};
+  launch.arguments = {callback_path().string(), "-p", (daemon.directory() / "pam.fifo").string()};
   launch.prepare = [] {
     clearenv();
     setenv("PAM_TYPE", "open_session", 1);
@@ -211,10 +214,16 @@ TEST_CASE("evasion: bytes that are no text are stored escaped") {
   CHECK(facts.front().at("comm") == poison_shown);
   // With its neighbours, in one batch.
   check_facts(daemon.rows(), facts, since);
-  if (!std::filesystem::exists(callback(daemon).arguments.front())) return;
+}
+
+TEST_CASE("evasion: a user name that is no text is stored escaped") {
+  if (!std::filesystem::exists(callback_path())) return skip("the PAM callback is not here");
+  Daemon daemon;
+  const std::int64_t since = now_us();
   CHECK(run(callback(daemon)).status == 0);
   wait_for_rows(daemon.rows());
   CHECK(daemon.rows().of_others(-1, since, now_us())["open_session"] == 1);
+  // Only a database is asked for one column; that the row came at all is what the file shows.
   if (!settings().connection) return;
   CHECK(execute(*daemon.prepared().connection,
                 "SELECT pam_user FROM iptrackd.activity "

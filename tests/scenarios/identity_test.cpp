@@ -22,12 +22,6 @@ Path setuid_oracle(const TemporaryDirectory &directory, uid_t owner) {
   return copy;
 }
 
-bool can_set_loginuid() {
-  Launch launch;
-  launch.arguments = {"/bin/sh", "-c", "echo 12345 > /proc/self/loginuid"};
-  return run(launch).status == 0;
-}
-
 }  // namespace
 
 TEST_CASE("identity: a process of another user") {

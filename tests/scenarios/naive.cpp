@@ -27,24 +27,37 @@ bool lies_in(const Json &range, std::int64_t ts) {
 
 }  // namespace
 
+NaiveReports::NaiveReports(const std::vector<Json> &reports) {
+  for (const Json &report : reports) by_pid_[report.at("pid")].push_back(report);
+}
+
+const std::vector<Json> &NaiveReports::of_process(int pid) const {
+  static const std::vector<Json> none;
+  const auto found = by_pid_.find(pid);
+  return found == by_pid_.end() ? none : found->second;
+}
+
 std::vector<Json> NaiveReports::calls(const std::string &call, int pid) const {
-  std::vector<Json> found;
-  std::copy_if(reports_.begin(), reports_.end(), std::back_inserter(found),
-               [&](const Json &report) { return report.at("call") == call && report.at("pid") == pid; });
+  std::vector<Json> found = of_process(pid);
+  std::erase_if(found, [&](const Json &report) { return report.at("call") != call; });
   return found;
 }
 
 std::vector<std::string> NaiveReports::names(int pid) const {
   std::vector<std::string> found;
-  for (const Json &report : reports_) {
-    if (report.contains("name") && report.at("pid") == pid) found.push_back(report.at("name"));
+  for (const Json &report : of_process(pid)) {
+    if (report.contains("name")) found.push_back(report.at("name"));
   }
   return found;
 }
 
 std::int64_t NaiveReports::executed(const std::string &name) const {
-  return std::count_if(reports_.begin(), reports_.end(),
-                       [&](const Json &report) { return report.value("name", "") == name; });
+  std::int64_t count = 0;
+  for (const auto &[pid, reports] : by_pid_) {
+    count += std::count_if(reports.begin(), reports.end(),
+                           [&](const Json &report) { return report.value("name", "") == name; });
+  }
+  return count;
 }
 
 std::optional<Json> NaiveReports::connect_of(const Json &connect) const {
@@ -82,7 +95,7 @@ NaiveReports Naive::stop() {
   std::string line;
   std::getline(lines, line);
   while (std::getline(lines, line)) reports.push_back(Json::parse(line));
-  return NaiveReports{std::move(reports)};
+  return NaiveReports{reports};
 }
 
 }  // namespace iptrackd::scenario

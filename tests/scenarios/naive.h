@@ -4,8 +4,8 @@
 #ifndef IPTRACKD_TESTS_SCENARIOS_NAIVE_H
 #define IPTRACKD_TESTS_SCENARIOS_NAIVE_H
 
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -17,8 +17,7 @@ namespace iptrackd::scenario {
 // programs/naive.cpp.
 class NaiveReports {
  public:
-  // Parentheses: in braces the list would become one element, an array.
-  explicit NaiveReports(std::vector<Json> reports) : reports_(std::move(reports)) {}
+  explicit NaiveReports(const std::vector<Json> &reports);
 
   [[nodiscard]] std::vector<Json> calls(const std::string &call, int pid) const;
   // The names of the files that a process asked to execute, in their order.
@@ -32,9 +31,10 @@ class NaiveReports {
   [[nodiscard]] bool tells_close(const Json &connect, const Json &close) const;
 
  private:
+  [[nodiscard]] const std::vector<Json> &of_process(int pid) const;
   [[nodiscard]] std::optional<Json> connect_of(const Json &connect) const;
 
-  std::vector<Json> reports_;
+  std::map<int, std::vector<Json>> by_pid_;
 };
 
 class Naive {

@@ -4,6 +4,7 @@
 
 #include "daemon.h"
 #include "deed.h"
+#include "skip.h"
 
 namespace iptrackd::scenario {
 namespace {
@@ -32,6 +33,11 @@ TEST_CASE("preexisting: a process and its connections") {
 
 TEST_CASE("preexisting: a process on a terminal") {
   check_old("pty-child");
+}
+
+TEST_CASE("preexisting: a process with a login user and an audit session") {
+  if (!can_set_loginuid()) return skip("this kernel does not let /proc/self/loginuid be written");
+  check_old("loginuid");
 }
 
 TEST_CASE("preexisting: a process of other namespaces") {

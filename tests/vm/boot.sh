@@ -41,7 +41,7 @@ run_machine() { # MECHANISM
   mkdir -p "$place"
   if [[ $group == *.cgroup1 ]]; then options+=(--cgroup1); fi
   "$vm_here/vm.sh" run --kernel "$kernel" "${options[@]}" --icount --build "$build" --timeout "$seconds_to_run" \
-    --add "$vm_here/scenarios-inside.sh" --out "$place" --console "$place/console" \
+    --append syscall.x32=y --add "$vm_here/scenarios-inside.sh" --out "$place" --console "$place/console" \
     -- "sh /add/scenarios-inside.sh $1 ${files[*]}" >"$place/output" 2>&1 || status=$?
   echo "$status" >"$place/status"
 }

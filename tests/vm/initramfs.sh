@@ -4,7 +4,7 @@
 # unpacks all of it at every start. Nothing in it names this machine's folders.
 #
 #   /bin            busybox, under all of its names
-#   /iptrackd       iptrackd, iptrackd-with-faults, oracle, generator, noop, run-scenarios
+#   /iptrackd       iptrackd, iptrackd-with-faults, oracle, small32, naive, generator, noop, run-scenarios
 #   /out            what is left here comes back; a link into /result
 set -euo pipefail
 # shellcheck source=tests/vm/common.sh
@@ -23,7 +23,7 @@ HELP
 programs() {
   printf '%s %s\n' "$build/iptrackd" iptrackd/iptrackd
   local name
-  for name in oracle generator noop run-scenarios iptrackd-with-faults; do printf '%s %s\n' "$build/tests/$name" "iptrackd/$name"; done
+  for name in oracle small32 naive generator noop run-scenarios iptrackd-with-faults; do printf '%s %s\n' "$build/tests/$name" "iptrackd/$name"; done
 }
 
 is_current() {

@@ -19,7 +19,7 @@ if ! $scenarios --start-daemon /tmp/daemon; then
   echo 'the daemon does not start; no case ran'
   exit 1
 fi
-timeout 150 $scenarios --source-file="${filter#,}" --reporters=xml --no-path-filenames=true --out=/out/report.xml
+timeout 400 $scenarios --source-file="${filter#,}" --reporters=xml --no-path-filenames=true --out=/out/report.xml
 echo $? >/out/cases.status
 $scenarios --stop-daemon /tmp/daemon >/out/stop.output 2>&1
 echo $? >/out/stop.status
