@@ -25,6 +25,7 @@ set(IPTRACKD_BTF "/sys/kernel/btf/vmlinux" CACHE FILEPATH
 set(IPTRACKD_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
 option(IPTRACKD_WERROR "Treat warnings as errors" OFF)
 option(IPTRACKD_PLANT_FAULTS "Let the environment break hooks (src/loader/planted_fault.h); for tests, never to be installed" OFF)
+option(IPTRACKD_LONG_TESTS "Every scenario file on every kernel in a virtual machine (an hour)" OFF)
 
 configure_file(${PROJECT_SOURCE_DIR}/cmake/build_options.h.in
                ${PROJECT_BINARY_DIR}/generated/iptrackd/build_options.h @ONLY)

@@ -30,7 +30,8 @@ void small32_deed(const Options &options, Report &report);
 void disguise_deed(const Options &options, Report &report);
 // what=connect|exec times=N: calls whose arguments another thread rewrites all the time; see race.cpp.
 void race_deed(const Options &options, Report &report);
-// until=FILE: what it and its sockets do once FILE is there; FILE.ready says that they are.
+// until=FILE: what it and its sockets do once FILE is there; FILE.ready says that they are. first=end: it
+// ends without doing anything.
 void old_deed(const Options &options, Report &report);
 // Something of every family, for a test of who did it.
 void all_deeds(const Options &options, Report &report);

@@ -40,6 +40,7 @@ void wait_for_daemon(const std::filesystem::path &name) {
 
 }  // namespace
 
+// An exiting process has no memory any more when its sockets are closed, and with it no executable.
 void old_deed(const Options &options, Report &report) {
   OldConnection v4 = old_tcp(Family::ipv4);
   OldConnection v6 = old_tcp(Family::ipv6);
@@ -47,11 +48,12 @@ void old_deed(const Options &options, Report &report) {
   for (Socket *socket : {&v4.accepted, &v4.client, &v4.server, &v6.accepted, &v6.client, &v6.server, &udp})
     socket->is_older_than_the_daemon();
   wait_for_daemon(options.text("until", ""));
-  connect_deed(options, report);  // the first events of this process
-  v4.accepted.close(report);
-  v4.client.close(report);
-  v4.server.close(report);
-  udp.close(report);
+  if (!options.is("first", "end")) {
+    connect_deed(options, report);
+    for (Socket *socket : {&v4.accepted, &v4.client, &v4.server, &udp}) socket->close(report);
+  } else {
+    for (Socket *socket : {&v4.accepted, &v4.client, &v4.server, &udp}) socket->leave_open(report);
+  }
   for (Socket *socket : {&v6.accepted, &v6.client, &v6.server}) socket->leave_open(report);
 }
 

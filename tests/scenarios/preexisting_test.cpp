@@ -10,10 +10,10 @@ namespace iptrackd::scenario {
 namespace {
 
 // An oracle in the context IN is older than the daemon that watches it.
-void check_old(const std::string &in) {
+void check_old(const std::string &in, const std::string &first = "deed") {
   const TemporaryDirectory directory;
   const Path go_on = directory.path() / "go-on";
-  Process old{oracle({"old", "in=" + in, "until=" + go_on.string()})};
+  Process old{oracle({"old", "in=" + in, "first=" + first, "until=" + go_on.string()})};
   REQUIRE(eventually(std::chrono::seconds{20},
                      [&] { return std::filesystem::exists(go_on.string() + ".ready"); }));
   Daemon daemon;
@@ -29,6 +29,10 @@ void check_old(const std::string &in) {
 
 TEST_CASE("preexisting: a process and its connections") {
   check_old("process");
+}
+
+TEST_CASE("preexisting: a process whose end is its first event") {
+  check_old("process", "end");
 }
 
 TEST_CASE("preexisting: a process on a terminal") {
