@@ -22,8 +22,16 @@ constexpr Hook only(iptrackd_hook number, Mechanism mechanism, Duty duty, std::s
 }
 
 constexpr Hook one_of(std::string_view role, iptrackd_hook number, Mechanism mechanism, Duty duty,
-                      std::string_view prototypes, std::string_view purpose, bool is_optional = false) {
-  return {number, program_names[number], mechanism, duty, role, prototypes, purpose, is_optional};
+                      std::string_view prototypes, std::string_view purpose) {
+  return {number, program_names[number], mechanism, duty, role, prototypes, purpose, false};
+}
+
+// One of those that read what became of io_uring's operations.
+constexpr Hook completion(iptrackd_hook number, std::string_view prototypes) {
+  Hook hook =
+      one_of("io_uring_completed", number, tracepoint, Duty::accept, prototypes, "accept by io_uring");
+  hook.optional = true;
+  return hook;
 }
 
 // What sees all system calls of the host.
@@ -114,14 +122,12 @@ constexpr std::array hook_table{
     only(IPTRACKD_HOOK_accept_exit, tracepoint, Duty::accept, "", "accept"),
     only(IPTRACKD_HOOK_accept4_exit, tracepoint, Duty::accept, "", "accept4"),
     for_every_call(IPTRACKD_HOOK_compat_accept_exit, Duty::accept, "accept of 32-bit programs"),
-    one_of("io_uring_completed", IPTRACKD_HOOK_io_uring_completed_3, tracepoint, Duty::accept,
-           "void (struct io_ring_ctx *, void *, struct io_uring_cqe *)", "accept by io_uring", optional),
-    one_of("io_uring_completed", IPTRACKD_HOOK_io_uring_completed_7, tracepoint, Duty::accept,
-           "void (void *, void *, u64, int, unsigned int, u64, u64) | "
-           "void (struct io_ring_ctx *, void *, u64, int, unsigned int, u64, u64)",
-           "accept by io_uring", optional),
-    one_of("io_uring_completed", IPTRACKD_HOOK_io_uring_completed_4, tracepoint, Duty::accept,
-           "void (void *, u64, int, unsigned int)", "accept by io_uring", optional),
+    completion(IPTRACKD_HOOK_io_uring_completed_3,
+               "void (struct io_ring_ctx *, void *, struct io_uring_cqe *)"),
+    completion(IPTRACKD_HOOK_io_uring_completed_7,
+               "void (void *, void *, u64, int, unsigned int, u64, u64) | "
+               "void (struct io_ring_ctx *, void *, u64, int, unsigned int, u64, u64)"),
+    completion(IPTRACKD_HOOK_io_uring_completed_4, "void (void *, u64, int, unsigned int)"),
 
     only(IPTRACKD_HOOK_old_process, any, processes, "", "executable of processes that are older than we"),
     only(IPTRACKD_HOOK_old_socket, any, Duty::close, "", "close of sockets that are older than we"),
