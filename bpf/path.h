@@ -65,7 +65,7 @@ complete:
 static __always_inline struct kernfs_node *task__batch_cgroup(struct task_struct *task) {
   struct css_set *groups = BPF_CORE_READ(task, cgroups);
   struct cgroup_root *unified = BPF_CORE_READ(groups, dfl_cgrp, root);
-  struct cgroup_subsys_state **states = (void *)groups + bpf_core_field_offset(struct css_set, subsys);
+  struct cgroup_subsys_state **states = (void *)groups + bpf_core_field_offset(struct css_set, subsys[0]);
   const __u32 controllers[] = {bpf_core_enum_value(enum cgroup_subsys_id, freezer_cgrp_id),
                                bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id),
                                bpf_core_enum_value(enum cgroup_subsys_id, cpuset_cgrp_id)};

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "loader/self_test_deeds.h"
@@ -82,10 +83,11 @@ bool anything_refused(const Tracer &tracer) {
                      [](const HookStatus &status) { return status.state == HookState::refused; });
 }
 
-bool uses_tracepoints(const Tracer &tracer) {
+bool uses_tracepoints(const Tracer &tracer, std::optional<Duty> duty = {}) {
   const auto &hooks = tracer.hooks();
-  return std::any_of(hooks.begin(), hooks.end(), [](const HookStatus &status) {
-    return status.state == HookState::attached && status.hook->mechanism == Mechanism::tracepoint;
+  return std::any_of(hooks.begin(), hooks.end(), [&](const HookStatus &status) {
+    return status.state == HookState::attached && status.hook->mechanism == Mechanism::tracepoint &&
+           (!duty || status.hook->duty == *duty);
   });
 }
 
@@ -100,8 +102,10 @@ std::vector<std::string_view> unseen_ways(Tracer &tracer, const WayPorts &ports,
   std::vector<std::string_view> names;
   for (std::size_t i = 0; i < way_count; ++i) {
     const Way way{static_cast<std::uint8_t>(i)};
-    if (ports[i] != 0 && is_wanted(way, probes) && !tracer.witness().saw(way, ports[i]))
-      names.push_back(way_name(way));
+    if (!is_wanted(way, probes)) continue;
+    const bool is_hidden = is_hidden_from_tracepoints(way) && uses_tracepoints(tracer, Duty::accept);
+    const bool is_missing = ports[i] != 0 && !tracer.witness().saw(way, ports[i]);
+    if (is_hidden || is_missing) names.push_back(way_name(way));
   }
   return names;
 }
@@ -110,7 +114,8 @@ SelfTestReport judge(Tracer &tracer, const Performed &performed, const Probes &p
   const std::uint32_t done = performed.deeds;
   SelfTestReport report;
   for (const HookStatus &status : tracer.hooks()) {
-    if (status.state != HookState::attached) continue;
+    if (status.state != HookState::attached || status.mechanism() == "iter")
+      continue;  // run to its end already
     if ((deed_of(status.hook->number) & done) == 0) {
       report.untested.push_back(&status);
     } else if (!tracer.saw_self_test(status.hook->number)) {
@@ -145,7 +150,7 @@ SelfTestReport untestable(std::string reason) {
 
 // One round: the deeds, and time for the hooks and the rings.
 Result<Performed> perform_round(Tracer &tracer, const SelfTestOptions &options, const std::stop_token &stop) {
-  auto process = SelfTestProcess::start();
+  auto process = SelfTestProcess::start(!uses_tracepoints(tracer, Duty::accept));
   if (!process) return tl::unexpected{process.error()};
   tracer.watch_self_test(static_cast<std::uint32_t>(process->pid()));
   auto done = process->perform(time_for_deeds, stop);

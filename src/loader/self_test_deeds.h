@@ -36,7 +36,8 @@ struct Performed {
 // The child waits for begin(), performs, and ends. Killed with the object.
 class SelfTestProcess {
  public:
-  [[nodiscard]] static Result<SelfTestProcess> start();
+  // HIDDEN_WAYS as in perform_ways().
+  [[nodiscard]] static Result<SelfTestProcess> start(bool hidden_ways);
   ~SelfTestProcess();
   SelfTestProcess(SelfTestProcess &&other) noexcept;
   SelfTestProcess &operator=(SelfTestProcess &&) = delete;

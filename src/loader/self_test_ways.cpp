@@ -176,7 +176,11 @@ WaySign sign_of(Way way) noexcept {
   return way_signs.at(static_cast<std::size_t>(way));
 }
 
-WayPorts perform_ways() noexcept {
+bool is_hidden_from_tracepoints(Way way) noexcept {
+  return way == Way::accept_direct || way == Way::accept_quiet;
+}
+
+WayPorts perform_ways(bool hidden) noexcept {
   WayPorts ports{};
   Submitter ring;
   if (!ring.ready()) return ports;
@@ -187,6 +191,7 @@ WayPorts perform_ways() noexcept {
   port(Way::bind) = bind_way(ring);
   port(Way::refused_bind) = refused_bind(ring);
   port(Way::accept) = accept_by(ring, Way::accept);
+  if (!hidden) return ports;
   if (ring.has_direct_descriptors()) port(Way::accept_direct) = accept_by(ring, Way::accept_direct);
   if (ring.can_be_quiet()) port(Way::accept_quiet) = accept_by(ring, Way::accept_quiet);
   return ports;

@@ -28,8 +28,13 @@ inline constexpr std::size_t way_count = 8;
 // of a connect. 0: this kernel cannot do it.
 using WayPorts = std::array<std::uint16_t, way_count>;
 
-// Performs them over the loopback interface. For a forked process: it takes no lock and allocates nothing.
-[[nodiscard]] WayPorts perform_ways() noexcept;
+// No tracepoint tells of these accepts: their sockets would be counted as losses, and the daemon must not
+// make losses of its own.
+[[nodiscard]] bool is_hidden_from_tracepoints(Way way) noexcept;
+
+// Performs them over the loopback interface; HIDDEN: also those of which tracepoints cannot tell. For a
+// forked process: it takes no lock and allocates nothing.
+[[nodiscard]] WayPorts perform_ways(bool hidden) noexcept;
 
 // The WAY that an event is a sign of, if it came through io_uring: KIND as in wire.h.
 struct WaySign {
