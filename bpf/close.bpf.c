@@ -65,6 +65,20 @@ static __always_inline void event__fill_opener(struct scratch *scratch, const st
   if (process && process->start_ns <= socket->began_ns) event__fill_known_exe(scratch, process);
 }
 
+static __always_inline int sock__is_connected(struct sock *sk) {
+  return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED;
+}
+
+/* What the socket itself says: a connect that fails leaves it as it was, with a peer or without. */
+static __always_inline void event__fill_ends(struct iptrackd_event *event, struct sock *sk) {
+  event__fill_local(event, sk);
+  if (sock__is_connected(sk)) {
+    event__fill_remote(event, sk);
+  } else {
+    event->flags &= ~IPTRACKD_FLAG_REMOTE;
+  }
+}
+
 static __noinline void close__report(struct sock *sk, const struct used_socket *socket) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_CLOSE);
   __u32 way = way__flag_of_close();
@@ -72,7 +86,7 @@ static __noinline void close__report(struct sock *sk, const struct used_socket *
   if (!scratch) return;
   scratch->event.flags |= way;
   event__fill_use(&scratch->event, socket);
-  if (socket->flags & SOCKET_UNSURE) event__fill_local(&scratch->event, sk);
+  if (socket->flags & SOCKET_UNSURE) event__fill_ends(&scratch->event, sk);
   if ((socket->flags & SOCKET_STREAM) && sock__is_tcp(sk)) event__fill_bytes(&scratch->event, sk, socket);
   if ((way & IPTRACKD_FLAG_BY_KERNEL) && socket->opener.tgid) {
     event__fill_opener(scratch, socket);
@@ -82,9 +96,9 @@ static __noinline void close__report(struct sock *sk, const struct used_socket *
   scratch__submit(scratch);
 }
 
-/* A connect of which we could not know whether it succeeded, and it did not. */
+/* A connect of which we could not know whether it succeeded, and it did not, and nothing else was done. */
 static __always_inline int socket__was_never_used(struct sock *sk, const struct used_socket *socket) {
-  return (socket->flags & SOCKET_UNSURE) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_ESTABLISHED;
+  return (socket->flags & SOCKET_UNSURE) && !(socket->flags & SOCKET_USED) && !sock__is_connected(sk);
 }
 
 /* SK is the socket that is released; it serves as key, and is read through only as the table gives it back.

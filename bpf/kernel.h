@@ -17,6 +17,7 @@
 #define AF_INET6 10
 #define EPERM 1
 #define EACCES 13
+#define EEXIST 17
 #define EINVAL 22
 #define EAFNOSUPPORT 97
 #define ENOSYS 38

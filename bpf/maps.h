@@ -161,6 +161,7 @@ struct opener {
 #define SOCKET_REMOTE 16U
 #define SOCKET_PREEXISTING 32U /* was there before us: who began its use, and when, is not known */
 #define SOCKET_UNSURE 64U      /* a UDP connect of which nobody told whether it succeeded */
+#define SOCKET_USED 128U       /* in use before that connect: its close is a row in any case */
 
 struct used_socket {
   __u64 began_ns;

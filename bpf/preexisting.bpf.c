@@ -40,6 +40,7 @@ static __always_inline void socket__take_in(struct scratch *scratch, struct sock
   struct iptrackd_event *event = &scratch->event;
   __u64 key = (__u64)sk;
   struct used_socket socket = {.flags = flags};
+  long error;
 
   event__fill_protocol(event, sk);
   event__fill_local(event, sk);
@@ -50,7 +51,8 @@ static __always_inline void socket__take_in(struct scratch *scratch, struct sock
   socket.remote_port = event->remote_port;
   __builtin_memcpy(socket.local, event->local, sizeof(socket.local));
   __builtin_memcpy(socket.remote, event->remote, sizeof(socket.remote));
-  bpf_map_update_elem(&sockets, &key, &socket, BPF_NOEXIST);
+  error = bpf_map_update_elem(&sockets, &key, &socket, BPF_NOEXIST);
+  if (error && error != -EEXIST) event__count(IPTRACKD_KIND_CLOSE, IPTRACKD_CAUSE_MAP_FULL);
 }
 
 SEC("iter/task_file")

@@ -51,7 +51,8 @@ static __noinline void socket__use(struct sock *sk, const struct iptrackd_event 
   if (known && !(known->flags & SOCKET_PENDING)) {
     socket.began_ns = known->began_ns;
     socket.opener = known->opener;
-    socket.flags |= known->flags & (SOCKET_FIN_SENT | SOCKET_PREEXISTING);
+    socket.flags |= known->flags & (SOCKET_FIN_SENT | SOCKET_PREEXISTING | SOCKET_USED);
+    if (!(known->flags & SOCKET_UNSURE)) socket.flags |= SOCKET_USED;
   } else {
     opener__learn(&socket.opener, event);
   }

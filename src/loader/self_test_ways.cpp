@@ -109,27 +109,13 @@ int bind_by(Submitter &ring, int socket, Target &to) {
   return ring.perform();
 }
 
-std::uint16_t tcp_connect(Submitter &ring) {
+// The port is a listener's, so that it is nobody else's.
+std::uint16_t connect_way(Submitter &ring, int type, in_addr_t to, int expected) {
   Target place;
   const Fd listener = new_listener(place);
-  const Fd client = new_socket(SOCK_STREAM);
-  return listener && connect_by(ring, client.get(), place) == 0 ? place.port() : 0;
-}
-
-// No stream goes to a broadcast address.
-std::uint16_t refused_tcp_connect(Submitter &ring) {
-  Target place;
-  const Fd listener = new_listener(place);  // so that the port is nobody else's
-  place.address.sin_addr.s_addr = htonl(INADDR_BROADCAST);
-  const Fd client = new_socket(SOCK_STREAM);
-  return listener && connect_by(ring, client.get(), place) == -ENETUNREACH ? place.port() : 0;
-}
-
-std::uint16_t udp_connect(Submitter &ring) {
-  Target place;
-  const Fd listener = new_listener(place);
-  const Fd client = new_socket(SOCK_DGRAM);
-  return listener && connect_by(ring, client.get(), place) == 0 ? place.port() : 0;
+  place.address.sin_addr.s_addr = htonl(to);
+  const Fd client = new_socket(type);
+  return listener && connect_by(ring, client.get(), place) == expected ? place.port() : 0;
 }
 
 std::uint16_t bind_way(Submitter &ring) {
@@ -185,9 +171,10 @@ WayPorts perform_ways(bool hidden) noexcept {
   Submitter ring;
   if (!ring.ready()) return ports;
   const auto port = [&](Way way) -> std::uint16_t & { return ports[static_cast<std::size_t>(way)]; };
-  port(Way::tcp_connect) = tcp_connect(ring);
-  port(Way::refused_tcp_connect) = refused_tcp_connect(ring);
-  port(Way::udp_connect) = udp_connect(ring);
+  port(Way::tcp_connect) = connect_way(ring, SOCK_STREAM, INADDR_LOOPBACK, 0);
+  // No stream goes to a broadcast address.
+  port(Way::refused_tcp_connect) = connect_way(ring, SOCK_STREAM, INADDR_BROADCAST, -ENETUNREACH);
+  port(Way::udp_connect) = connect_way(ring, SOCK_DGRAM, INADDR_LOOPBACK, 0);
   port(Way::bind) = bind_way(ring);
   port(Way::refused_bind) = refused_bind(ring);
   port(Way::accept) = accept_by(ring, Way::accept);

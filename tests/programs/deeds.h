@@ -24,7 +24,8 @@ void close_deed(const Options &options, Report &report);
 // how=self|fail: a child becomes this program again, or exec of name=FILE is tried, which must fail;
 // other ways: exec_ways.h
 void exec_deed(const Options &options, Report &report);
-// do=connect|connect-socketcall|accept|accept-socketcall|exec: a 32-bit program (small32.c) does it.
+// do=connect|connect-socketcall|accept|accept-socketcall|exec|exec-missing: a 32-bit program (small32.c) does
+// it.
 void small32_deed(const Options &options, Report &report);
 // Overwrites its own arguments and name.
 void disguise_deed(const Options &options, Report &report);

@@ -151,11 +151,24 @@ void foreign_exec(Report &report) {
   report.add(program.exec_row({program.words().front(), "done"}));
 }
 
+void foreign_exec_that_fails(const std::string &deed, Report &report) {
+  ForeignProgram program{small32(), {deed}};
+  const int result = program.expect("exec");
+  program.wait();
+  report.add(program.exec_row(program.words()));
+  Json row = program.row_of("exec", result);
+  row["exe"] = "/nonexistent/small32";
+  row["exe_dev"] = row["exe_inode"] = nullptr;
+  row["cwd"] = shown(std::filesystem::current_path().native());
+  report.add(std::move(row));
+}
+
 }  // namespace
 
 void small32_deed(const Options &options, Report &report) {
   const std::string deed = options.text("do", "exec");
   if (deed == "exec") return foreign_exec(report);
+  if (deed == "exec-missing") return foreign_exec_that_fails(deed, report);
   if (deed.starts_with("connect")) return foreign_connect(deed, report);
   foreign_accept(deed, report);
 }

@@ -4,6 +4,7 @@
  *   connect PORT, connect-socketcall PORT   connects over IPv4 loopback: `connect RESULT`, `port LOCAL`
  *   accept, accept-socketcall               listens there: `bind RESULT`, `port LOCAL`, `accept RESULT`
  *   exec                                    becomes itself with the argument `done`
+ *   exec-missing                            tries to become what is not there: `exec RESULT`
  *   done                                    nothing
  *
  * The kernel's headers for 32-bit programs are not installed where only 64-bit ones are built, so that it
@@ -121,7 +122,9 @@ static void perform(int count, char **arguments, char **environment) {
   char *again[] = {arguments[0], "done", 0};
 
   through_socketcall = same(deed, "connect-socketcall") || same(deed, "accept-socketcall");
-  if (same(deed, "exec")) {
+  if (same(deed, "exec-missing")) {
+    say("exec", system_call(nr_execve, (long)"/nonexistent/small32", (long)again, (long)environment, 0));
+  } else if (same(deed, "exec")) {
     say("exec", system_call(nr_execve, (long)arguments[0], (long)again, (long)environment, 0));
   } else if (same(deed, "accept") || same(deed, "accept-socketcall")) {
     accept_one();

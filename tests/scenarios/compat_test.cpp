@@ -87,5 +87,8 @@ TEST_CASE("compat: accept of a 32-bit program by socketcall") {
 TEST_CASE("compat: exec of a 32-bit program by itself") {
   check_way({"small32", "do=exec"});
 }
+TEST_CASE("compat: exec of a 32-bit program that fails") {
+  check_way({"small32", "do=exec-missing"}, {no_failed_exec});
+}
 
 }  // namespace iptrackd::scenario

@@ -2,14 +2,13 @@
 // control.
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <libpq-fe.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 #include <thread>
 
 #include "daemon.h"
+#include "database.h"
 #include "evasion.h"
 #include "load.h"
 #include "skip.h"
@@ -56,24 +55,6 @@ std::int64_t lost_execs(Rows &rows, std::int64_t since) {
   const auto losses = rows.losses(since);
   return std::count_if(losses.begin(), losses.end(),
                        [](const Json &loss) { return loss.at("kind") == "exec"; });
-}
-
-struct Finish {
-  void operator()(PGconn *connection) const { PQfinish(connection); }
-};
-struct Clear {
-  void operator()(PGresult *result) const { PQclear(result); }
-};
-using ConnectionPtr = std::unique_ptr<PGconn, Finish>;
-using ResultPtr = std::unique_ptr<PGresult, Clear>;
-
-ConnectionPtr open_database(const Connection &connection) {
-  std::string words;
-  for (const auto &[keyword, value] : connection)
-    words.append(keyword).append("='").append(value).append("' ");
-  ConnectionPtr result{PQconnectdb(words.c_str())};
-  REQUIRE(PQstatus(result.get()) == CONNECTION_OK);
-  return result;
 }
 
 // LINES by COPY into a table of one text column. The SQLSTATE, "" where there was no error.

@@ -38,6 +38,10 @@ TEST_CASE("io_uring: connect UDP from a bound socket") {
 TEST_CASE("io_uring: connect UDP without permission") {
   check_way({"connect", "way=uring", "proto=udp", "outcome=forbidden"}, {no_outcome_of_udp_connect});
 }
+TEST_CASE("io_uring: connect UDP from a bound socket without permission") {
+  check_way({"connect", "way=uring", "proto=udp", "outcome=forbidden", "bound=yes"},
+            {no_outcome_of_udp_connect});
+}
 
 TEST_CASE("io_uring: connect by a worker") {
   check_way({"connect", "way=uring-worker"});

@@ -1,24 +1,13 @@
-#include <libpq-fe.h>
-
 #include <array>
 #include <sstream>
 #include <stdexcept>
 
+#include "database.h"
 #include "rows.h"
 
 namespace iptrackd::scenario {
-namespace {
 
-struct Finish {
-  void operator()(PGconn *connection) const { PQfinish(connection); }
-};
-struct Clear {
-  void operator()(PGresult *result) const { PQclear(result); }
-};
-using ConnectionPtr = std::unique_ptr<PGconn, Finish>;
-using ResultPtr = std::unique_ptr<PGresult, Clear>;
-
-ConnectionPtr connect(const Connection &connection) {
+ConnectionPtr open_database(const Connection &connection) {
   std::vector<const char *> keywords, values;
   for (const auto &[keyword, value] : connection) {
     keywords.push_back(keyword.c_str());
@@ -30,6 +19,8 @@ ConnectionPtr connect(const Connection &connection) {
   if (PQstatus(result.get()) != CONNECTION_OK) throw std::runtime_error{PQerrorMessage(result.get())};
   return result;
 }
+
+namespace {
 
 std::vector<std::string> first_column(PGconn *connection, const std::string &statement,
                                       const std::vector<std::string> &parameters = {}) {
@@ -101,7 +92,8 @@ class PostgresqlRows final : public Rows {
  private:
   // A test may stop the server: a connection that was lost meanwhile is opened again.
   std::vector<std::string> ask(const char *statement, const std::vector<std::string> &parameters) {
-    if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK) connection_ = connect(parameters_);
+    if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK)
+      connection_ = open_database(parameters_);
     return first_column(connection_.get(), statement, parameters);
   }
   Counts count(int sid, std::int64_t since, std::int64_t until, bool own) {
@@ -127,7 +119,7 @@ std::unique_ptr<Rows> open_postgresql_rows(const Connection &connection) {
 }
 
 std::string execute(const Connection &connection, const std::string &statement) {
-  const ConnectionPtr open = connect(connection);
+  const ConnectionPtr open = open_database(connection);
   const auto column = first_column(open.get(), statement);
   return column.empty() ? "" : column.front();
 }

@@ -64,6 +64,11 @@ int no_failed_bind(Facts &facts) {
   return 0;
 }
 
+int no_failed_exec(Facts &facts) {
+  remove(facts, [](const Json &event) { return event.at("kind") == "exec" && event.at("result") != 0; });
+  return 0;
+}
+
 int no_accept(Facts &facts) {
   Facts accepts;
   std::copy_if(facts.begin(), facts.end(), std::back_inserter(accepts),

@@ -19,6 +19,8 @@ using Limit = int (*)(Facts &);
 [[nodiscard]] int no_connect_without_syn(Facts &facts);
 // A bind that fails.
 [[nodiscard]] int no_failed_bind(Facts &facts);
+// An exec that fails.
+[[nodiscard]] int no_failed_exec(Facts &facts);
 // An accept, and with it the close of what was accepted.
 [[nodiscard]] int no_accept(Facts &facts);
 
