@@ -104,7 +104,7 @@ SEC("cgroup/bind4")
 int bind_v4(struct bpf_sock_addr *context) {
   struct call *call = call__current(IPTRACKD_KIND_BIND);
 
-  HOOK(bind_v4);
+  HOOK_OR_RETURN(bind_v4, ALLOW);
   if (call) call__learn_v4(call, context);
   return ALLOW;
 }
@@ -113,7 +113,7 @@ SEC("cgroup/bind6")
 int bind_v6(struct bpf_sock_addr *context) {
   struct call *call = call__current(IPTRACKD_KIND_BIND);
 
-  HOOK(bind_v6);
+  HOOK_OR_RETURN(bind_v6, ALLOW);
   if (call) call__learn_v6(call, context);
   return ALLOW;
 }
@@ -132,7 +132,7 @@ SEC("cgroup/post_bind4")
 int bind_done_v4(struct bpf_sock *context) {
   __u64 sock = (__u64)context;
 
-  HOOK(bind_done_v4);
+  HOOK_OR_RETURN(bind_done_v4, ALLOW);
   bind__succeeded((struct sock *)sock);
   return ALLOW;
 }
@@ -141,7 +141,7 @@ SEC("cgroup/post_bind6")
 int bind_done_v6(struct bpf_sock *context) {
   __u64 sock = (__u64)context;
 
-  HOOK(bind_done_v6);
+  HOOK_OR_RETURN(bind_done_v6, ALLOW);
   bind__succeeded((struct sock *)sock);
   return ALLOW;
 }

@@ -132,7 +132,7 @@ SEC("cgroup/sock_release")
 int socket_release(struct bpf_sock *context) {
   __u64 sock = (__u64)context; /* the context is the struct sock; the verifier must not take it for one */
 
-  HOOK(socket_release);
+  HOOK_OR_RETURN(socket_release, ALLOW);
   socket__released((struct sock *)sock);
   return ALLOW;
 }

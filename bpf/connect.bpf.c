@@ -164,7 +164,7 @@ int connect_v4(struct bpf_sock_addr *context) {
   struct call *call = call__current(IPTRACKD_KIND_CONNECT);
   struct call other = {};
 
-  HOOK(connect_v4);
+  HOOK_OR_RETURN(connect_v4, ALLOW);
   call__learn_v4(call ? call : &other, context);
   if (!call) connect__report_unsure(&other);
   return ALLOW;
@@ -175,7 +175,7 @@ int connect_v6(struct bpf_sock_addr *context) {
   struct call *call = call__current(IPTRACKD_KIND_CONNECT);
   struct call other = {};
 
-  HOOK(connect_v6);
+  HOOK_OR_RETURN(connect_v6, ALLOW);
   call__learn_v6(call ? call : &other, context);
   if (!call) connect__report_unsure(&other);
   return ALLOW;

@@ -2,7 +2,7 @@
 #ifndef IPTRACKD_BPF_EMIT_H
 #define IPTRACKD_BPF_EMIT_H
 
-#include "maps.h"
+#include "budget.h"
 
 static __always_inline void event__count(__u32 kind, __u32 cause) {
   __u32 key = kind * IPTRACKD_CAUSE_COUNT + cause;
@@ -28,8 +28,19 @@ static __always_inline __u32 task__tgid(void) {
   return BPF_CORE_READ(task, tgid);
 }
 
-/* The first statement of every program. */
-#define HOOK(name) hook__hit_by(IPTRACKD_HOOK_##name, self_test_tgid ? task__tgid() : 0)
+/* While one set of programs takes over from another both are attached, and only one may act. */
+static __always_inline bool hook__is_in_force(void) {
+  __u32 key = 0;
+  __u32 *in_force = bpf_map_lookup_elem(&generation, &key);
+
+  return in_force && *in_force == own_generation;
+}
+
+/* The first statement of every program but the iterators, which run once, for the set that they belong to. */
+#define HOOK_OR_RETURN(name, idle)       \
+  if (!hook__is_in_force()) return idle; \
+  hook__hit_by(IPTRACKD_HOOK_##name, self_test_tgid ? task__tgid() : 0)
+#define HOOK(name) HOOK_OR_RETURN(name, 0)
 
 /* A wake-up for each event would cost more than all the rest; the reader drains on a timer. Only when it said
  * that it goes to sleep does the next event wake it. Two CPUs may both do so: harmless. */
@@ -44,6 +55,10 @@ static __always_inline void event__submit(struct iptrackd_event *event, __u32 si
   __u32 kind = event->kind;
   long error;
 
+  if (!budget__allows(event)) {
+    event__count(kind, IPTRACKD_CAUSE_OVER_BUDGET);
+    return;
+  }
   if (kind == IPTRACKD_KIND_EXEC) {
     error = bpf_ringbuf_output(&exec_ring, event, size, ring__wakeup());
   } else {

@@ -27,8 +27,32 @@ static __always_inline __u64 exec__read_args(struct scratch *scratch, struct mm_
   return size;
 }
 
+/* Is it the PAM callback, run by root? Others may take its name, but not root's real uid: a set-uid program
+ * keeps that of who ran it. */
+static __always_inline int event__is_of_callback(const struct iptrackd_event *event) {
+  const char name[IPTRACKD_COMM_SIZE] = IPTRACKD_CALLBACK_COMM;
+  int differences = event->uid != 0;
+
+#pragma unroll
+  for (int i = 0; i < IPTRACKD_COMM_SIZE; i++) differences |= event->comm[i] ^ name[i];
+  return differences == 0;
+}
+
+/* The environment lies behind the arguments. */
+static __always_inline __u64 exec__read_environment(struct scratch *scratch, struct mm_struct *mm,
+                                                    __u64 behind) {
+  unsigned long start = BPF_CORE_READ(mm, env_start);
+  __u64 size = BPF_CORE_READ(mm, env_end) - start;
+
+  if (size > IPTRACKD_ENVIRONMENT_MAX) size = IPTRACKD_ENVIRONMENT_MAX;
+  if (bpf_probe_read_user(scratch->data + scratch__used(scratch) + behind, size, (const void *)start))
+    return 0;
+  return size;
+}
+
 static __always_inline void exec__report(struct scratch *scratch, struct task_struct *task) {
   struct iptrackd_event *event = &scratch->event;
+  __u64 environment_size = 0;
   __u64 args_size;
 
   event->flags |= IPTRACKD_FLAG_RESULT;
@@ -38,7 +62,11 @@ static __always_inline void exec__report(struct scratch *scratch, struct task_st
   event__fill_cgroup(scratch, task);
   args_size = exec__read_args(scratch, BPF_CORE_READ(task, mm));
   event->args_size = args_size;
-  event__submit(event, sizeof(*event) + scratch__used(scratch) + args_size);
+  if (event__is_of_callback(event)) {
+    environment_size = exec__read_environment(scratch, BPF_CORE_READ(task, mm), args_size);
+  }
+  event->environment_size = environment_size;
+  event__submit(event, sizeof(*event) + scratch__used(scratch) + args_size + environment_size);
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -39,6 +39,29 @@ SHARED struct {
   __type(value, __u64);
 } hits SEC(".maps");
 
+/* The number of the set of programs that is in force. It outlives every set. */
+SHARED struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} generation SEC(".maps");
+
+struct budget {
+  __u64 window_ns; /* when the second began that the next two count in */
+  __u64 execs;
+  __u64 others;
+  __u64 refused[IPTRACKD_KIND_COUNT]; /* since the map was made */
+};
+
+SHARED struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 65536);
+  __type(key, __u32); /* uid */
+  __type(value, struct budget);
+} budgets SEC(".maps");
+
 /* What a process runs, learnt at its exec and handed on at fork. It is kept because an exiting task has lost
  * its mm, and with it its executable, before its sockets are closed; and because reading it here costs less
  * than a walk of the path for each event. Longer paths than PROCESS_EXE_SIZE stand in long_paths. */
@@ -75,7 +98,7 @@ struct scratch {
 
 struct exec_scratch {
   struct scratch common;
-  char args[IPTRACKD_ARGS_MAX]; /* data goes on here */
+  char more[IPTRACKD_ARGS_MAX + IPTRACKD_ENVIRONMENT_MAX]; /* data goes on here */
 };
 
 SHARED struct {
@@ -219,6 +242,8 @@ SHARED struct {
 
 /* Set by user space before loading; constant for the verifier. */
 #ifdef IPTRACKD_DEFINE_MAPS
+const volatile __u32 own_generation = 0;
+const volatile __u32 user_budget = 0; /* events in a second; 0: no limit */
 const volatile __u32 args_max_bytes = 4096;
 const volatile __u8 has_version_1_cgroups = 0;
 const volatile __u8 want_exec = 1;
@@ -235,6 +260,8 @@ __u32 reader_asleep = 0;
 __u32 self_test_tgid = 0;
 __u8 self_test_seen[IPTRACKD_HOOK_COUNT] = {};
 #else
+extern const volatile __u32 own_generation;
+extern const volatile __u32 user_budget;
 extern const volatile __u32 args_max_bytes;
 extern const volatile __u8 has_version_1_cgroups;
 extern const volatile __u8 want_exec;

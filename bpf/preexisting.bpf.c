@@ -15,7 +15,7 @@ int old_process(struct bpf_iter__task *context) {
   struct scratch *scratch;
   struct file *file;
 
-  HOOK(old_process);
+  hook__hit_by(IPTRACKD_HOOK_old_process, 0);
   if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid)) return 0;
   file = BPF_CORE_READ(task, mm, exe_file);
   if (!file || process__find(task)) return 0;
@@ -62,7 +62,7 @@ int old_socket(struct bpf_iter__task_file *context) {
   struct sock *sk;
   __u32 flags;
 
-  HOOK(old_socket);
+  hook__hit_by(IPTRACKD_HOOK_old_socket, 0);
   sk = file ? file__sock(file) : NULL;
   if (!sk) return 0;
   flags = sock__use_flags(sk);

@@ -14,6 +14,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
   struct process *process = process__find(parent);
   struct long_path *path;
 
+  if (!hook__is_in_force()) return 0;
   hook__hit_by(IPTRACKD_HOOK_process_fork, parent_tgid);
   if (tgid != (__u32)BPF_CORE_READ(child, pid) || !process) return 0;
   if (bpf_map_update_elem(&processes, &tgid, process, BPF_ANY)) return 0;
@@ -44,6 +45,7 @@ SEC("tp_btf/sched_process_free")
 int BPF_PROG(process_free, struct task_struct *task) {
   __u32 tgid = BPF_CORE_READ(task, tgid);
 
+  if (!hook__is_in_force()) return 0;
   hook__hit_by(IPTRACKD_HOOK_process_free, tgid);
   call__forget(task);
   if (tgid != (__u32)BPF_CORE_READ(task, pid)) return 0;

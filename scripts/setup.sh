@@ -23,6 +23,7 @@ build libspdlog-dev        log of the daemon
 build libexpected-dev      Result<T>
 build libre2-dev           patterns of `redact`, in linear time
 build liburing-dev         deeds of the self-test; static, of the tests too
+build libxxhash-dev        checksums of the spool's records
 build libsystemd-dev       readiness and reload notification
 build nlohmann-json3-dev   JSON output
 build doctest-dev          unit tests, configured by default
@@ -39,6 +40,7 @@ test  busybox-static       all of their system but the tests
 test  cpio                 packs it
 test  zstd                 unpacks newer kernels for their types
 test  lz4                  the same for older ones
+test  pgbouncer            stands between the daemon and PostgreSQL
 test  podman               runs a container, whose events must carry its id
 test  crun                 what podman starts it with
 test  conmon               what podman watches it with

@@ -1,14 +1,16 @@
 /* What crosses from the kernel side to user space: one record in a ring buffer is one event.
  *
- *   ┌──────────────────────┬──────────┬──────────┬─────────────┬───────────────────┬───────────┐
+ *   ┌──────────────────────┬──────────┬──────────┬─────────────┬───────────────────┬───────────┬──────────────────┐
  *   │ struct iptrackd_event│ exe_size │ cwd_size │ cgroup_size │ batch_cgroup_size │ args_size │
- *   │ (fixed)              │ bytes    │ bytes    │ bytes       │ bytes             │ bytes     │
- *   └──────────────────────┴──────────┴──────────┴─────────────┴───────────────────┴───────────┘
+ * environment_size │ │ (fixed)              │ bytes    │ bytes    │ bytes       │ bytes             │ bytes
+ * │ bytes            │
+ *   └──────────────────────┴──────────┴──────────┴─────────────┴───────────────────┴───────────┴──────────────────┘
  *
  * exe, cwd and the two cgroups are paths as the kernel side walked them: components from the last to the
  * first, each followed by a NUL ("sshd\0sbin\0usr\0" is /usr/sbin/sshd); a failed exec's exe is the name that
  * was asked for, as one string with its NUL (IPTRACKD_FLAG_EXE_VERBATIM). args is argv as the kernel laid it
- * out, each argument followed by a NUL; the last NUL may be missing where it was cut.
+ * out, each argument followed by a NUL; the last NUL may be missing where it was cut. environment is that of
+ * root's PAM callback, laid out likewise: a second witness of the login that the callback reports.
  *
  * Read by clang for BPF (after vmlinux.h) and by C++20. Fixed-width integers, explicit padding, host byte
  * order but for addresses, which are in network order. A change of anything here raises
@@ -21,12 +23,15 @@
 #include <linux/types.h>
 #endif
 
-#define IPTRACKD_WIRE_VERSION 2
+#define IPTRACKD_WIRE_VERSION 3
 
 #define IPTRACKD_COMM_SIZE 16 /* TASK_COMM_LEN */
 #define IPTRACKD_TTY_SIZE 64  /* sizeof(tty_struct.name) */
 #define IPTRACKD_PATH_MAX 4096
 #define IPTRACKD_CGROUP_MAX 2048
+#define IPTRACKD_ENVIRONMENT_MAX 4096
+#define IPTRACKD_CALLBACK_COMM \
+  "iptrackd-pam-ca"             /* of the program iptrackd-pam-callback, as the kernel cuts it */
 #define IPTRACKD_ARGS_MAX 39936 /* the upper bound of activity_klog's argv_max_size */
 
 /* The order is that of iptrackd::Kind. */
@@ -39,12 +44,13 @@
 
 /* What became of an event. The books balance: SUBMITTED + LOST_* = the deeds that a hook saw. */
 #define IPTRACKD_CAUSE_SUBMITTED 0
-#define IPTRACKD_CAUSE_RING_FULL 1  /* no room in the ring buffer */
-#define IPTRACKD_CAUSE_NO_SCRATCH 2 /* this CPU's work areas were all in use (nested preemption) */
-#define IPTRACKD_CAUSE_MAP_FULL 3   /* the call or socket could not be remembered */
-#define IPTRACKD_CAUSE_FD_RACED 4   /* the descriptor meant another socket when the call returned */
-#define IPTRACKD_CAUSE_UNSEEN 5     /* an accepted socket was closed whose accept no hook saw */
-#define IPTRACKD_CAUSE_COUNT 6
+#define IPTRACKD_CAUSE_RING_FULL 1   /* no room in the ring buffer */
+#define IPTRACKD_CAUSE_NO_SCRATCH 2  /* this CPU's work areas were all in use (nested preemption) */
+#define IPTRACKD_CAUSE_MAP_FULL 3    /* the call or socket could not be remembered */
+#define IPTRACKD_CAUSE_FD_RACED 4    /* the descriptor meant another socket when the call returned */
+#define IPTRACKD_CAUSE_UNSEEN 5      /* an accepted socket was closed whose accept no hook saw */
+#define IPTRACKD_CAUSE_OVER_BUDGET 6 /* the user has reported more than it may in a second */
+#define IPTRACKD_CAUSE_COUNT 7
 
 /* iptrackd_event.flags: which optional fields hold a value, and remarks. */
 #define IPTRACKD_FLAG_RESULT (1U << 0)
@@ -110,15 +116,17 @@ struct iptrackd_event {
   __u32 cgroup_size;       /* in the unified hierarchy */
   __u32 batch_cgroup_size; /* in a hierarchy of version 1, where there is one; batch systems use those */
   __u32 args_size;
+  __u32 environment_size;
   /* Components of the path, counted from its end, up to and with the uppermost that root does not own: who
    * owns a control group can make others in it, of any name. 0: all is root's. */
   __u16 cgroup_delegated;
   __u16 batch_cgroup_delegated;
+  __u8 reserved_end[4];
 };
 
 #ifdef __cplusplus
 #include <cstddef>
-static_assert(sizeof(iptrackd_event) == 248, "the layout is shared with the kernel side");
+static_assert(sizeof(iptrackd_event) == 256, "the layout is shared with the kernel side");
 static_assert(offsetof(iptrackd_event, exe_inode) == 40);
 static_assert(offsetof(iptrackd_event, result) == 56);
 static_assert(offsetof(iptrackd_event, local_port) == 104);
@@ -127,7 +135,7 @@ static_assert(offsetof(iptrackd_event, tty) == 160);
 static_assert(offsetof(iptrackd_event, exe_size) == 224);
 static_assert(offsetof(iptrackd_event, args_size) == 240);
 #else
-_Static_assert(sizeof(struct iptrackd_event) == 248, "the layout is shared with user space");
+_Static_assert(sizeof(struct iptrackd_event) == 256, "the layout is shared with user space");
 #endif
 
 #endif

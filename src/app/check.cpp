@@ -39,8 +39,9 @@ void check_kernel(const config::Config &config, Findings &findings) {
 }
 
 void check_jsonl(const config::Config &config, Findings &findings) {
-  const auto sink = make_sink(config);
-  const auto opened = sink.and_then([](const auto &made) { return made->open({}); });
+  const auto origin = origin_of(config);
+  if (!origin) return findings.bad("host", origin.error().message());
+  const auto opened = make_sink(config)->open({}, *origin, {});
   if (!opened) return findings.bad("database", opened.error().message());
   findings.good("database", "jsonl to " + config.database.filename);
 }

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <utility>
 
 namespace iptrackd::app {
 namespace {
@@ -15,9 +14,13 @@ constexpr std::chrono::seconds interval{1};
 }  // namespace
 
 LossWatch::LossWatch(const loader::Tracer &tracer, const loader::RingReader &ring_reader,
-                     const pam::FifoReader &fifo, sink::Writer &writer)
-    : tracer_{tracer}, ring_reader_{ring_reader}, fifo_{fifo}, writer_{writer} {
+                     const pam::FifoReader &fifo, spool::Spool &spool)
+    : tracer_{tracer}, ring_reader_{ring_reader}, fifo_{fifo}, spool_{spool} {
   last_look_us_ = clock_.unix_us(clock_.sample());
+  for (const Loss &booked : spool.recovery().counters) {
+    if (booked.stage == "kernel")
+      last_kernel_[{booked.cause, booked.kind, booked.uid}] = booked.counter.value_or(0);
+  }
 }
 
 void LossWatch::run(std::stop_token stop) {
@@ -34,11 +37,15 @@ void LossWatch::look() {
   this_look_us_ = clock_.unix_us(clock_.sample());
   look_at_kernel();
   look_at_hooks();
+  look_at_users();
+  const auto in_between = [this](std::string stage, std::string cause, std::uint64_t count) {
+    book({last_look_us_, this_look_us_, std::move(stage), std::move(cause), {}, {}, count});
+  };
   const auto undecodable = ring_reader_.undecodable();
-  book("decoder", "undecodable", std::nullopt, undecodable - std::exchange(last_undecodable_, undecodable));
+  in_between("decoder", "undecodable", undecodable - std::exchange(last_undecodable_, undecodable));
   const auto counts = fifo_.counts();
   const auto fifo = counts.bad_records + counts.bad_leftovers + counts.lost_at_stop;
-  book("fifo", "bad-record", std::nullopt, fifo - std::exchange(last_fifo_, fifo));
+  in_between("fifo", "bad-record", fifo - std::exchange(last_fifo_, fifo));
   last_look_us_ = this_look_us_;
 }
 
@@ -46,32 +53,47 @@ void LossWatch::look_at_kernel() {
   const auto now = tracer_.counters();
   for (std::size_t kind = 0; kind < now.size(); ++kind) {
     for (std::size_t cause = IPTRACKD_CAUSE_SUBMITTED + 1; cause < now[kind].size(); ++cause) {
-      const auto lost = now[kind][cause] - last_kernel_[kind][cause];
-      kernel_lost_ += lost;
-      book("kernel", loader::cause_name(cause), static_cast<Kind>(kind), lost);
+      if (cause == IPTRACKD_CAUSE_OVER_BUDGET) continue;  // see look_at_users()
+      look_at_counter({std::string{loader::cause_name(cause)}, static_cast<Kind>(kind), {}},
+                      now[kind][cause]);
     }
   }
-  last_kernel_ = now;
 }
 
 // Runs that the kernel left out: each may have been an event.
 void LossWatch::look_at_hooks() {
-  const auto now = tracer_.hook_counters();
+  const auto counters = tracer_.hook_counters();
+  std::map<std::optional<Kind>, std::uint64_t> misses;
   for (const auto &status : tracer_.hooks()) {
-    const auto number = status.hook->number;
-    const auto misses = now.at(number).misses.value_or(0);
-    const auto missed = misses - std::exchange(last_misses_.at(number), misses);
-    kernel_lost_ += missed;
-    book("kernel", "hook-missed", loader::kind_of(status.hook->duty), missed);
+    misses[loader::kind_of(status.hook->duty)] += counters.at(status.hook->number).misses.value_or(0);
+  }
+  for (const auto &[kind, missed] : misses) look_at_counter({"hook-missed", kind, {}}, missed);
+}
+
+void LossWatch::look_at_users() {
+  const std::string cause{loader::cause_name(IPTRACKD_CAUSE_OVER_BUDGET)};
+  for (const auto &[uid, refused] : tracer_.refusals_by_user()) {
+    for (std::size_t kind = 0; kind < refused.size(); ++kind) {
+      if (refused[kind] != 0) look_at_counter({cause, static_cast<Kind>(kind), uid}, refused[kind]);
+    }
   }
 }
 
-void LossWatch::book(std::string_view stage, std::string_view cause, std::optional<Kind> kind,
-                     std::uint64_t count) {
-  if (count == 0) return;
-  spdlog::warn("lost {} {} at stage {}: {}", count, kind ? kind_name(*kind) : "events", stage, cause);
-  writer_.book(
-      Loss{last_look_us_, this_look_us_, std::string{stage}, std::string{cause}, kind, std::nullopt, count});
+// A counter of the kernel side, which may be older than this daemon: what another has booked already stands
+// in the spool. One that is lower than it was has begun anew, with other programs.
+void LossWatch::look_at_counter(const Counted &counted, std::uint64_t now) {
+  auto &last = last_kernel_[counted];
+  const std::uint64_t lost = now < last ? now : now - last;
+  last = now;
+  kernel_lost_ += lost;
+  book({last_look_us_, this_look_us_, "kernel", counted.cause, counted.kind, counted.uid, lost, now});
+}
+
+void LossWatch::book(Loss loss) {
+  if (loss.count == 0U) return;
+  spdlog::warn("lost {} {} at stage {}: {}", *loss.count, loss.kind ? kind_name(*loss.kind) : "events",
+               loss.stage, loss.cause);
+  spool_.book(loss);
 }
 
 }  // namespace iptrackd::app

@@ -3,27 +3,31 @@
 #ifndef IPTRACKD_APP_LOSS_WATCH_H
 #define IPTRACKD_APP_LOSS_WATCH_H
 
-#include <array>
 #include <atomic>
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/clock.h"
 #include "core/event.h"
 #include "loader/ring_reader.h"
 #include "loader/tracer.h"
 #include "pam/fifo_reader.h"
-#include "sink/writer.h"
+#include "spool/spool.h"
 
 namespace iptrackd::app {
 
 class LossWatch {
  public:
-  // All must outlive the watch.
+  // All must outlive the watch. What the spool recovered says up to where the kernel side's counters are
+  // booked.
   LossWatch(const loader::Tracer &tracer, const loader::RingReader &ring_reader, const pam::FifoReader &fifo,
-            sink::Writer &writer);
+            spool::Spool &spool);
 
   // The thread's body; after STOP it looks a last time.
   void run(std::stop_token stop);
@@ -35,17 +39,25 @@ class LossWatch {
   void look();
   void look_at_kernel();
   void look_at_hooks();
-  void book(std::string_view stage, std::string_view cause, std::optional<Kind> kind, std::uint64_t count);
+  void look_at_users();
+  // What a counter of the kernel side is about.
+  struct Counted {
+    std::string cause;
+    std::optional<Kind> kind;
+    std::optional<std::uint32_t> uid;
+    auto operator<=>(const Counted &) const = default;
+  };
+  void look_at_counter(const Counted &counted, std::uint64_t now);
+  void book(Loss loss);
 
   const loader::Tracer &tracer_;
   const loader::RingReader &ring_reader_;
   const pam::FifoReader &fifo_;
-  sink::Writer &writer_;
+  spool::Spool &spool_;
   Clock clock_;
   std::int64_t last_look_us_ = 0;
   std::int64_t this_look_us_ = 0;
-  loader::KernelCounters last_kernel_{};
-  std::array<std::uint64_t, IPTRACKD_HOOK_COUNT> last_misses_{};
+  std::map<Counted, std::uint64_t> last_kernel_;
   std::uint64_t last_undecodable_ = 0;
   std::uint64_t last_fifo_ = 0;
   std::atomic<std::uint64_t> kernel_lost_{0};

@@ -3,17 +3,19 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
-#include <condition_variable>
+#include <atomic>
 #include <future>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "app/chronicle.h"
 #include "app/log.h"
 #include "app/loss_watch.h"
 #include "app/settings.h"
+#include "app/spooler.h"
+#include "sink/rejects.h"
 
 namespace iptrackd::app {
 namespace {
@@ -26,62 +28,122 @@ std::jthread named_thread(const char *name, Body body) {
   }};
 }
 
-sink::Writer::Observer log_writer() {
+sink::Writer::Observer log_writer(std::atomic<bool> &failing) {
   return {
-      .recovered = [] { spdlog::info("the database takes rows again"); },
+      .recovered =
+          [&failing] {
+            failing = false;
+            spdlog::info("the database takes rows again");
+          },
       .failed =
-          [](const Error &error) {
+          [&failing](const Error &error) {
+            failing = true;
             spdlog::warn("{}; what happens meanwhile is kept and stored later", printable(error.message()));
           },
       .written = [](std::size_t events) { spdlog::debug("stored {} events", events); },
       .rejected =
-          [](const Event &event, const Error &error) {
-            spdlog::error("the database refuses an event of kind {}, which is lost: {}",
-                          kind_name(event.kind), printable(error.message()));
+          [](const BatchView &, const Error &error) {
+            spdlog::error("the database refuses an entry, which is set aside: {}",
+                          printable(error.message()));
           },
+      .moved = [] { spdlog::info("a batch that was given up had been stored after all"); },
+      .noticed = [](const HostEvent &event) { spdlog::warn("{}: {}", event.kind, printable(event.detail)); },
   };
+}
+
+void warn_of_blind_restarts(const loader::Tracer &tracer) {
+  if (!tracer.no_pins().empty()) {
+    spdlog::warn("nothing will be recorded while the daemon restarts: {}", printable(tracer.no_pins()));
+  }
+  for (const auto *status : tracer.unkept_hooks()) {
+    spdlog::warn("this kernel cannot keep {} while the daemon restarts", status->target);
+  }
+}
+
+// What is opened before anything runs.
+struct Parts {
+  Origin origin;
+  loader::Redactor redactor;
+  std::unique_ptr<pam::FifoReader> fifo;
+  std::unique_ptr<sink::Sink> sink;
+  std::unique_ptr<loader::Tracer> tracer;
+  std::unique_ptr<spool::Spool> spool;
+};
+
+Result<void> check_sink(sink::Sink &sink, const spool::Spool &spool, const Origin &origin) {
+  const auto opened = sink.open(spool.id(), origin, {});
+  // The writer will say so, and try again.
+  if (!opened && opened.error().fault() == Fault::connection) return {};
+  return opened.map([](const auto &) {});
+}
+
+// Opened in an order in which what fails leaves nothing behind; the hooks last but for what needs them.
+Result<Parts> open_parts(const config::Config &config) {
+  auto origin = origin_of(config);
+  if (!origin) return tl::unexpected{origin.error()};
+  auto redactor = make_redactor(config);
+  if (!redactor) return tl::unexpected{redactor.error()};
+  auto fifo = pam::FifoReader::create(fifo_options(config));
+  if (!fifo) return tl::unexpected{fifo.error()};
+  auto tracer = loader::Tracer::start(daemon_tracer_options(config));
+  if (!tracer) return tl::unexpected{tracer.error()};
+  const auto give_up = [&tracer](const Error &error) {
+    (*tracer)->abandon();
+    return tl::unexpected{error};
+  };
+  auto spool = spool::Spool::open(spool_options(config, *origin, **tracer));
+  if (!spool) return give_up(spool.error());
+  auto sink = make_sink(config);
+  if (auto usable = check_sink(*sink, **spool, *origin); !usable) return give_up(usable.error());
+  return Parts{std::move(*origin), std::move(*redactor), std::move(*fifo),
+               std::move(sink),    std::move(*tracer),   std::move(*spool)};
 }
 
 }  // namespace
 
 // In the order of the pipeline; threads last, so that they end before what they use.
 struct Pipeline::Stages {
-  Stages(const config::Config &config, loader::Redactor made_redactor,
-         std::unique_ptr<pam::FifoReader> made_fifo, std::unique_ptr<sink::Sink> made_sink,
-         std::unique_ptr<loader::Tracer> made_tracer, SelfTestWatch::Observer on_self_test)
-      : redactor{std::move(made_redactor)},
-        pool{[&] {
-          auto options = pool_options(config);
-          options.on_full = [](std::chrono::seconds waited) {
-            spdlog::warn("no free record in the pool for {} s: the sink does not keep up", waited.count());
-          };
-          return options;
-        }()},
-        fifo{std::move(made_fifo)},
-        sink{std::move(made_sink)},
-        tracer{std::move(made_tracer)},
-        ring_reader{*tracer, pool, redactor, ring_reader_options(config)},
-        writer{pool, *sink, writer_options(config), log_writer()},
-        loss_watch{*tracer, ring_reader, *fifo, writer},
-        self_test_watch{*tracer, writer, {tracer_options(config).probes, {}}, std::move(on_self_test)} {}
+  Stages(const config::Config &config, Parts parts, SelfTestWatch::Observer on_self_test)
+      : redactor{std::move(parts.redactor)},
+        fifo{std::move(parts.fifo)},
+        sink{std::move(parts.sink)},
+        tracer{std::move(parts.tracer)},
+        spool{std::move(parts.spool)},
+        pool{pool_options(config, *spool)},
+        ring_reader{*tracer, pool, redactor, ring_reader_options(config, *spool)},
+        rejects{rejects_file(config)},
+        writer{*spool,
+               *sink,
+               parts.origin,
+               writer_options(config),
+               log_writer(sink_failing),
+               [this](const BatchView &view, const Error &reason) { return rejects.append(view, reason); }},
+        spooler{pool, *spool, ring_reader, *fifo, witness_options(config, *tracer)},
+        loss_watch{*tracer, ring_reader, *fifo, *spool},
+        self_test_watch{*tracer, *spool, {tracer_options(config).probes, {}}, std::move(on_self_test)} {}
 
   loader::Redactor redactor;
-  Pool pool;
   std::unique_ptr<pam::FifoReader> fifo;
   std::unique_ptr<sink::Sink> sink;
   std::unique_ptr<loader::Tracer> tracer;
+  std::unique_ptr<spool::Spool> spool;
+  Pool pool;
   loader::RingReader ring_reader;
+  std::atomic<bool> sink_failing = false;
+  sink::Rejects rejects;
   sink::Writer writer;
+  Spooler spooler;
   LossWatch loss_watch;
   SelfTestWatch self_test_watch;
 
   std::stop_source give_up;
   std::promise<sink::Writer::Summary> written;
-  std::jthread writer_thread, ring_thread, fifo_thread, loss_thread, self_test_thread;
+  std::jthread writer_thread, spooler_thread, ring_thread, fifo_thread, loss_thread, self_test_thread;
 
   void start_threads() {
     writer_thread = named_thread(
         "sink-writer", [this](std::stop_token) { written.set_value(writer.run(give_up.get_token())); });
+    spooler_thread = named_thread("spooler", [this](std::stop_token) { spooler.run(); });
     ring_thread = named_thread("ring-reader", [this](std::stop_token stop) {
       ring_reader.run(std::move(stop), give_up.get_token());
     });
@@ -101,20 +163,17 @@ Pipeline::~Pipeline() {
 
 Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config,
                                                   SelfTestWatch::Observer on_self_test) {
-  auto redactor = make_redactor(config);
-  if (!redactor) return tl::unexpected{redactor.error()};
-  auto fifo = pam::FifoReader::create(fifo_options(config));
-  if (!fifo) return tl::unexpected{fifo.error()};
-  auto sink = make_sink(config);
-  if (!sink) return tl::unexpected{sink.error()};
-  auto tracer = loader::Tracer::start(tracer_options(config));
-  if (!tracer) return tl::unexpected{tracer.error()};
-  if (auto opened = (*sink)->open({}); !opened) return tl::unexpected{opened.error()};
-
-  auto stages = std::make_unique<Stages>(config, std::move(*redactor), std::move(*fifo), std::move(*sink),
-                                         std::move(*tracer), std::move(on_self_test));
+  auto parts = open_parts(config);
+  if (!parts) return tl::unexpected{parts.error()};
+  warn_of_blind_restarts(*parts->tracer);
+  auto stages = std::make_unique<Stages>(config, std::move(*parts), std::move(on_self_test));
+  note_beginning(*stages->spool, *stages->tracer);
   stages->start_threads();
   return std::unique_ptr<Pipeline>{new Pipeline{std::move(stages)}};
+}
+
+void Pipeline::note(std::string kind, std::string detail) {
+  app::note(*stages_->spool, std::move(kind), std::move(detail));
 }
 
 const std::vector<loader::HookStatus> &Pipeline::hooks() const noexcept {
@@ -128,21 +187,34 @@ void Pipeline::give_up() noexcept {
 Pipeline::Outcome Pipeline::stop(std::chrono::milliseconds grace) {
   Stages &stages = *stages_;
   // From the left to the right: no new events, then each stage hands on what it has. The last losses are
-  // booked before the writer hears that nothing more will come.
+  // booked before the spool is closed.
   stages.self_test_thread.request_stop();
   stages.self_test_thread.join();
-  stages.tracer->detach();
+  stages.tracer->leave();
   stages.loss_thread.request_stop();
   stages.loss_thread.join();
   stages.fifo_thread.request_stop();
   stages.ring_thread.request_stop();
-  auto written = stages.written.get_future();
-  if (written.wait_for(grace) != std::future_status::ready) give_up();
-  Outcome outcome{written.get(), stages.loss_watch.kernel_lost()};
   stages.ring_thread.join();
   stages.fifo_thread.join();
+  stages.spooler_thread.join();
+  stages.fifo->tidy();
+  auto written = stages.written.get_future();
+  wait_for_sink(written, grace);
+  give_up();
+  Outcome outcome{written.get(), stages.loss_watch.kernel_lost(), stages.spool->usage().waiting};
   stages.writer_thread.join();
   return outcome;
+}
+
+// What is in the spool is safe: it is worth waiting only as long as the database takes it.
+void Pipeline::wait_for_sink(const std::future<sink::Writer::Summary> &written,
+                             std::chrono::milliseconds grace) const {
+  constexpr std::chrono::milliseconds step{20};
+  const auto deadline = std::chrono::steady_clock::now() + grace;
+  while (written.wait_for(step) != std::future_status::ready) {
+    if (stages_->sink_failing || std::chrono::steady_clock::now() > deadline) return;
+  }
 }
 
 }  // namespace iptrackd::app

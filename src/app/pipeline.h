@@ -1,19 +1,20 @@
 // Pipeline: all stages of the daemon, wired once, here.
 //
 //   kernel rings ──> RingReader ──┐
-//                                 ├──> Pool ──> Writer ──> Sink
-//   FIFO ──────────> FifoReader ──┘              ▲
-//                                                │ losses
-//   kernel counters ──────────> LossWatch ───────┤
-//   deeds of its own ─────────> SelfTestWatch ───┘
+//                                 ├──> Pool ──> Spooler ──> Spool ──> Writer ──> Sink
+//   FIFO ──────────> FifoReader ──┘                           ▲
+//                                                             │ losses
+//   kernel counters ──────────> LossWatch ────────────────────┤
+//   deeds of its own ─────────> SelfTestWatch ────────────────┘
 //
-// Five threads, each with one job: ring-reader, fifo-reader, sink-writer, loss-watch, self-test. The durable
-// spool will stand between the pool and the sink.
+// Six threads, each with one job: ring-reader, fifo-reader, spooler, sink-writer, loss-watch, self-test. What
+// the spool holds is safe; only then do the rings have their room back.
 #ifndef IPTRACKD_APP_PIPELINE_H
 #define IPTRACKD_APP_PIPELINE_H
 
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 
@@ -30,13 +31,13 @@ class Pipeline {
   struct Outcome {
     sink::Writer::Summary writer;
     std::uint64_t kernel_lost = 0;  // events that the kernel side could not hand over, since the start
+    std::uint64_t waiting = 0;      // entries that wait in the spool for the next daemon
   };
 
-  // Takes the FIFO, loads and attaches the hooks, opens the database (or makes the file), starts the threads;
-  // in this order, so that what fails leaves nothing behind. Signals must be blocked by the caller: the
-  // threads inherit that.
-  // ON_SELF_TEST hears, in a thread of the pipeline, what each self-test has found, the first soon after the
-  // start.
+  // Takes the FIFO, attaches the hooks or takes them over, recovers the spool, opens the database (or makes
+  // the file), starts the threads. A database that is away is no fault. Signals must be blocked by the
+  // caller: the threads inherit that. ON_SELF_TEST hears, in a thread of the pipeline, what each self-test
+  // has found, the first soon after the start.
   [[nodiscard]] static Result<std::unique_ptr<Pipeline>> start(const config::Config &config,
                                                                SelfTestWatch::Observer on_self_test);
   ~Pipeline();
@@ -45,14 +46,21 @@ class Pipeline {
 
   [[nodiscard]] const std::vector<loader::HookStatus> &hooks() const noexcept;
 
-  // Detaches the hooks, drains every stage and waits until everything is stored, for GRACE at most.
+  // For iptrackd.host_event. Thread-safe.
+  void note(std::string kind, std::string detail);
+
+  // Lets go of the hooks, drains every stage into the spool, and waits until the database has everything: for
+  // GRACE at most, and not for a database that is away.
   Outcome stop(std::chrono::milliseconds grace);
-  // Ends stop()'s wait: what is not stored by now is lost. Thread-safe.
+  // Ends stop()'s wait. Thread-safe.
   void give_up() noexcept;
 
  private:
   struct Stages;
   explicit Pipeline(std::unique_ptr<Stages> stages) noexcept;
+  void wait_for_sink(const std::future<sink::Writer::Summary> &written,
+                     std::chrono::milliseconds grace) const;
+
   std::unique_ptr<Stages> stages_;
 };
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <ctime>
 #include <string>
 #include <utility>
@@ -83,14 +84,22 @@ void reload(const ConfigFile &file) {
   spdlog::info("reloaded {}: log.level is in force; other changes need a restart", file.path);
 }
 
+// "SIGTERM from process 1 of user 0"
+std::string describe(const siginfo_t &signal) {
+  return fmt::format(
+      "{} from process {} of user {}",
+      sigabbrev_np(signal.si_signo) ? "SIG" + std::string{sigabbrev_np(signal.si_signo)} : "a signal",
+      signal.si_pid, signal.si_uid);
+}
+
 // Waits for the signal to stop; SIGHUP is served on the way.
-int wait_for_stop(const sigset_t &signals, const ConfigFile &file, const Readiness &readiness) {
+siginfo_t wait_for_stop(const sigset_t &signals, const ConfigFile &file, const Readiness &readiness,
+                        Pipeline &pipeline) {
   for (;;) {
-    const int signal = sigwaitinfo(&signals, nullptr);
-    if (signal != SIGHUP) {
-      if (signal > 0) return signal;
-      continue;
-    }
+    siginfo_t signal{};
+    if (sigwaitinfo(&signals, &signal) < 0) continue;
+    if (signal.si_signo != SIGHUP) return signal;
+    pipeline.note("reload", describe(signal));
     // What is not ready yet must not become so by a reload.
     const bool tell = readiness.is_ready();
     if (tell) sd_notify(0, "RELOADING=1");
@@ -99,18 +108,15 @@ int wait_for_stop(const sigset_t &signals, const ConfigFile &file, const Readine
   }
 }
 
-int stop(Pipeline &pipeline, int signal) {
+int stop(Pipeline &pipeline, const siginfo_t &signal) {
   sd_notify(0, "STOPPING=1");
-  spdlog::info("{}: storing what is left, for {} s at most", signal == SIGINT ? "Ctrl-C" : "SIGTERM",
-               flush_grace.count());
+  spdlog::info("{}: storing what is left, for {} s at most", describe(signal), flush_grace.count());
+  pipeline.note("stop", describe(signal));
   const auto outcome = pipeline.stop(flush_grace);
-  const auto &[written, rejected, unwritten, losses] = outcome.writer;
-  spdlog::info("stopped: {} events stored, {} refused by the database, {} lost in the kernel, {} not stored",
-               written, rejected, outcome.kernel_lost, unwritten);
-  if (unwritten == 0) return 0;
-  spdlog::error("{} events are lost: the database did not take them within {} s", unwritten,
-                flush_grace.count());
-  return 1;
+  spdlog::info("stopped: {} events stored, {} refused by the database, {} lost in the kernel",
+               outcome.writer.written, outcome.writer.rejected, outcome.kernel_lost);
+  if (outcome.waiting != 0) spdlog::warn("{} entries wait in the spool for the next start", outcome.waiting);
+  return 0;
 }
 
 }  // namespace
@@ -126,7 +132,7 @@ int run(const ConfigFile &file) {
   auto pipeline = Pipeline::start(
       *config, [&readiness](const auto &hooks, const auto &report) { readiness.hear(hooks, report); });
   if (!pipeline) return report(pipeline.error());
-  return stop(**pipeline, wait_for_stop(signals, file, readiness));
+  return stop(**pipeline, wait_for_stop(signals, file, readiness, **pipeline));
 }
 
 }  // namespace iptrackd::app

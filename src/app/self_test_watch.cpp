@@ -16,9 +16,9 @@ constexpr seconds interval_of_failure{10};
 
 }  // namespace
 
-SelfTestWatch::SelfTestWatch(loader::Tracer &tracer, sink::Writer &writer, loader::SelfTestOptions options,
+SelfTestWatch::SelfTestWatch(loader::Tracer &tracer, spool::Spool &spool, loader::SelfTestOptions options,
                              Observer observer)
-    : tracer_{tracer}, writer_{writer}, options_{std::move(options)}, observer_{std::move(observer)} {
+    : tracer_{tracer}, spool_{spool}, options_{std::move(options)}, observer_{std::move(observer)} {
   vouched_until_us_ = clock_.unix_us(clock_.sample());
 }
 
@@ -40,8 +40,8 @@ void SelfTestWatch::run(std::stop_token stop) {
 void SelfTestWatch::book_blindness(const loader::SelfTestReport &report) {
   const std::int64_t now_us = clock_.unix_us(clock_.sample());
   const auto book = [&](const loader::HookStatus &status, const char *cause) {
-    writer_.book(Loss{vouched_until_us_, now_us, "kernel", cause, loader::kind_of(status.hook->duty),
-                      std::nullopt, std::nullopt});
+    spool_.book(Loss{vouched_until_us_, now_us, "kernel", cause, loader::kind_of(status.hook->duty),
+                     std::nullopt, std::nullopt});
   };
   const bool is_failing = !report.failures(tracer_.hooks()).empty();
   const bool is_due = now_us - vouched_until_us_ >= std::chrono::microseconds{interval}.count();

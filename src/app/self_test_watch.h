@@ -11,7 +11,7 @@
 #include "core/clock.h"
 #include "loader/self_test.h"
 #include "loader/tracer.h"
-#include "sink/writer.h"
+#include "spool/spool.h"
 
 namespace iptrackd::app {
 
@@ -20,8 +20,8 @@ class SelfTestWatch {
   using Observer =
       std::function<void(const std::vector<loader::HookStatus> &, const loader::SelfTestReport &)>;
 
-  // TRACER and WRITER must outlive the watch. OBSERVER is called in the watch's thread, after every test.
-  SelfTestWatch(loader::Tracer &tracer, sink::Writer &writer, loader::SelfTestOptions options,
+  // TRACER and SPOOL must outlive the watch. OBSERVER is called in the watch's thread, after every test.
+  SelfTestWatch(loader::Tracer &tracer, spool::Spool &spool, loader::SelfTestOptions options,
                 Observer observer);
 
   // The thread's body.
@@ -31,7 +31,7 @@ class SelfTestWatch {
   void book_blindness(const loader::SelfTestReport &report);
 
   loader::Tracer &tracer_;
-  sink::Writer &writer_;
+  spool::Spool &spool_;
   const loader::SelfTestOptions options_;
   const Observer observer_;
   Clock clock_;

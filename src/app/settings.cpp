@@ -1,5 +1,6 @@
 #include "app/settings.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "core/clock.h"
 #include "iptrackd/build_options.h"
 #include "sink/jsonl_sink.h"
 #include "sink/postgresql_sink.h"
@@ -71,6 +73,14 @@ loader::TracerOptions tracer_options(const config::Config &config) {
   options.mechanism = choice_of(from.mechanism);
   options.args_max_bytes = from.args_max_bytes;
   options.ring_bytes = config.ring_buffer.size;
+  options.user_budget = config.ring_buffer.user_budget;
+  return options;
+}
+
+loader::TracerOptions daemon_tracer_options(const config::Config &config) {
+  loader::TracerOptions options = tracer_options(config);
+  options.pin_directory = config.bpf.pin_directory;
+  options.keep_on_exit = config.bpf.keep_on_exit;
   return options;
 }
 
@@ -79,8 +89,11 @@ loader::SelfTestReport self_test(loader::Tracer &tracer, const config::Config &c
                                {tracer_options(config).probes, [&tracer] { loader::drain_rings(tracer); }});
 }
 
-loader::RingReaderOptions ring_reader_options(const config::Config &config) {
-  return {.drain_interval = config.ring_buffer.drain_interval};
+loader::RingReaderOptions ring_reader_options(const config::Config &config, const spool::Spool &spool) {
+  loader::RingReaderOptions options;
+  options.drain_interval = config.ring_buffer.drain_interval;
+  for (const auto &[ring, position] : spool.recovery().ring_marks) options.held.emplace(ring, position);
+  return options;
 }
 
 Result<loader::Redactor> make_redactor(const config::Config &config) {
@@ -95,25 +108,53 @@ pam::FifoReader::Options fifo_options(const config::Config &config) {
   return options;
 }
 
-Pool::Options pool_options(const config::Config &config) {
+Pool::Options pool_options(const config::Config &config, const spool::Spool &spool) {
   const auto &[records, push_wait] = config.log_pool;
   Pool::Options options;
   options.min = records.min;
   options.max = records.max;
   options.delta = records.delta;
   options.push_wait = {push_wait.min, push_wait.max, push_wait.delta, push_wait.grow_threshold};
+  options.last_seq = spool.recovery().last_seq;
+  options.on_full = [](std::chrono::seconds waited) {
+    spdlog::warn("no free record in the pool for {} s: the spool's disk does not keep up", waited.count());
+  };
   return options;
 }
 
 sink::Writer::Options writer_options(const config::Config &config) {
   const auto &batch = config.database.batch;
-  const std::size_t most = config.log_pool.records.max;
   sink::Writer::Options options;
-  options.rows = batch.rows;
-  // A batch that held all records of a small pool would stop the sources until it is stored.
-  if (most != 0) options.rows = std::clamp<std::size_t>(most / 2, 1, options.rows);
-  options.bytes = batch.bytes;
-  options.linger = batch.linger;
+  options.batch = {batch.rows, batch.bytes, batch.linger};
+  return options;
+}
+
+std::string rejects_file(const config::Config &config) {
+  return config.spool.directory + "/rejected.jsonl";
+}
+
+Result<Origin> origin_of(const config::Config &config) {
+  auto boot = boot_id();
+  if (!boot) return tl::unexpected{boot.error()};
+  return Origin{config.host_name, std::move(*boot)};
+}
+
+spool::Options spool_options(const config::Config &config, const Origin &origin, loader::Tracer &tracer) {
+  spool::Options options;
+  options.directory = config.spool.directory;
+  options.max_size = config.spool.max_size;
+  options.sync_interval = config.spool.sync_interval;
+  options.retain = config.spool.retain;
+  options.origin = origin;
+  options.ring_generation = tracer.counters_id();
+  for (const loader::Ring &ring : tracer.rings()) options.rings.push_back({ring.id(), ring.cursor()});
+  return options;
+}
+
+pam::Witnesses::Options witness_options(const config::Config &config, const loader::Tracer &tracer) {
+  pam::Witnesses::Options options;
+  const bool is_old = tracer.arrival() != loader::Arrival::fresh;
+  if (config.probes.exec) options.watched_since = is_old ? 0 : boot_time_ns();
   return options;
 }
 
@@ -124,16 +165,12 @@ sink::PostgresqlOptions postgresql_options(const config::Config &config) {
   return options;
 }
 
-Result<std::unique_ptr<sink::Sink>> make_sink(const config::Config &config) {
-  auto boot = boot_id();
-  if (!boot) return tl::unexpected{boot.error()};
-  sink::Origin origin{config.host_name, std::move(*boot)};
+std::unique_ptr<sink::Sink> make_sink(const config::Config &config) {
   if (config.database.driver == config::Driver::jsonl) {
-    return std::make_unique<sink::JsonlSink>(config.database.filename, std::move(origin));
+    return std::make_unique<sink::JsonlSink>(config.database.filename);
   }
   return std::make_unique<sink::PostgresqlSink>(
-      postgresql_options(config), std::move(origin),
-      sink::PostgresqlSink::Description{IPTRACKD_VERSION, kernel_release()});
+      postgresql_options(config), sink::PostgresqlSink::Description{IPTRACKD_VERSION, kernel_release()});
 }
 
 std::vector<std::string> without_effect(const config::Config &config) {

@@ -64,6 +64,7 @@ struct Probes {
 struct RingBuffer {
   std::uint64_t size = 16U << 20;  // bytes, the sum of all rings; a power of two, 128 KiB to 1 GiB
   std::chrono::milliseconds drain_interval{5};  // 1 to 1000
+  std::uint32_t user_budget = 100'000;  // execs a second for each user, and as many other events; 0: no limit
   friend bool operator==(const RingBuffer &, const RingBuffer &) = default;
 };
 

@@ -34,6 +34,7 @@ void fill_ring_buffer(Section section, RingBuffer &ring) {
     ring.size = size;
   }
   section.integer("drain-interval-ms", ring.drain_interval, 1, 1000);
+  section.integer("user-budget", ring.user_budget, 0, 1'000'000'000);
 }
 
 void fill_bpf(Section section, Bpf &bpf) {

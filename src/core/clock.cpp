@@ -34,6 +34,10 @@ Clock::Reading read_clocks() {
 
 }  // namespace
 
+std::int64_t unix_time_us() noexcept {
+  return read_clock(CLOCK_REALTIME) / 1000;
+}
+
 std::uint64_t boot_time_ns() noexcept {
   return static_cast<std::uint64_t>(read_clock(CLOCK_BOOTTIME));
 }

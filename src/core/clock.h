@@ -17,6 +17,9 @@ namespace iptrackd {
 // CLOCK_BOOTTIME now, in ns.
 [[nodiscard]] std::uint64_t boot_time_ns() noexcept;
 
+// CLOCK_REALTIME now, in microseconds since 1970.
+[[nodiscard]] std::int64_t unix_time_us() noexcept;
+
 // Not thread-safe: each thread that converts has its own.
 class Clock {
  public:

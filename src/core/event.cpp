@@ -12,8 +12,8 @@ constexpr std::array<std::string_view, kind_count> kind_names{
     "exec", "connect", "accept", "bind", "close", "auth", "open_session", "close_session"};
 
 constexpr std::array<std::string_view, mark_count> mark_names{
-    "deleted",   "memfd",     "io_uring",       "preexisting", "redacted",
-    "unvouched", "untrusted", "path_truncated", "delegated",   "by_kernel"};
+    "deleted",   "memfd",          "io_uring",  "preexisting", "redacted", "unvouched",
+    "untrusted", "path_truncated", "delegated", "by_kernel",   "rebuilt"};
 
 // A buffer that one huge event made large is given back instead of staying in the pool for ever.
 constexpr std::size_t kept_capacity = 1024;
@@ -88,6 +88,7 @@ void Event::reset() noexcept {
     reset_buffer(*text);
   }
   reset_buffer(args);
+  reset_buffer(environment);
   kind = Kind::exec;
   boot_ns = seq = 0;
   unix_us = 0;
@@ -101,10 +102,13 @@ void Event::reset() noexcept {
   local = {};
   remote = {};
   marks = 0;
+  ring = 0;
+  ring_position = 0;
+  leftover = 0;
 }
 
 std::size_t Event::footprint() const noexcept {
-  std::size_t bytes = sizeof(*this) + args.capacity();
+  std::size_t bytes = sizeof(*this) + args.capacity() + environment.capacity();
   for (const Text *text : {&tty, &comm, &exe, &cwd, &cgroup, &container, &job, &pam_service, &pam_user,
                            &pam_ruser, &pam_rhost}) {
     bytes += text->capacity();

@@ -38,8 +38,9 @@ enum class Mark : std::uint32_t {
   delegated =
       1U << 8,  // the container's id stands in a control group that root does not own: it may be forged
   by_kernel = 1U << 9,  // a close that the kernel did on its own; who did it is then who opened the socket
+  rebuilt = 1U << 10,   // a PAM record that did not arrive; told from the callback's environment
 };
-inline constexpr std::size_t mark_count = 10;
+inline constexpr std::size_t mark_count = 11;
 [[nodiscard]] std::string_view mark_name(Mark mark) noexcept;
 
 // Bytes that may be unknown. Any byte may occur, NUL and invalid UTF-8 included: the sink escapes.
@@ -146,6 +147,15 @@ struct Event {
 
   Text pam_service, pam_user, pam_ruser, pam_rhost;
   std::uint32_t marks = 0;  // Mark bits
+
+  // Of a PAM record that its callback left in a file: which one; 0: none. FifoReader gives these out.
+  std::uint64_t leftover = 0;
+  // Of an exec of the PAM callback by root: its environment, as bytes() of an ArgList. Not for the database.
+  ArgList environment;
+  // Where the kernel side put it: the ring's map id, unique within a boot (0: it came another way), and the
+  // position right behind it there. A reader that starts again knows by this what the spool holds already.
+  std::uint32_t ring = 0;
+  std::uint64_t ring_position = 0;
 
   void set(Mark mark) noexcept { marks |= static_cast<std::uint32_t>(mark); }
   [[nodiscard]] bool has(Mark mark) const noexcept { return (marks & static_cast<std::uint32_t>(mark)) != 0; }

@@ -14,7 +14,7 @@ void ReturnToPool::operator()(Event *event) const noexcept {
   if (pool != nullptr) pool->release(event);
 }
 
-Pool::Pool(Options options) : options_{std::move(options)} {
+Pool::Pool(Options options) : options_{std::move(options)}, last_seq_{options_.last_seq} {
   const std::scoped_lock lock{mutex_};
   while (allocated_ < options_.min && grow()) {
   }
@@ -113,13 +113,21 @@ bool Pool::take(std::vector<EventPtr> &out, std::size_t max, std::chrono::millis
     std::pop_heap(waiting_.begin(), waiting_.end(), later);
     Event *event = waiting_.back().event;
     waiting_.pop_back();
-    // The time itself, in ns since boot: it goes on rising when the daemon is restarted, without being
-    // stored.
-    last_seq_ = std::max(last_seq_ + 1, event->boot_ns);
-    event->seq = last_seq_;
+    give_seq(*event);
     out.push_back(EventPtr{event, ReturnToPool{this}});
   }
   return frontier() != never || !waiting_.empty();
+}
+
+// The time itself, in ns since boot, so that it means something.
+void Pool::give_seq(Event &event) noexcept {
+  last_seq_ = std::max(last_seq_ + 1, event.boot_ns);
+  event.seq = last_seq_;
+}
+
+void Pool::stamp(Event &event) {
+  const std::scoped_lock lock{mutex_};
+  give_seq(event);
 }
 
 void Pool::release(Event *event) noexcept {

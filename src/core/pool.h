@@ -59,6 +59,7 @@ class Pool {
     std::size_t delta = 32;              // records that a growth step adds
     std::size_t max_bytes = 256U << 20;  // memory of all records, their buffers included
     PushWait push_wait;
+    std::uint64_t last_seq = 0;  // given out in this boot by the daemon before
     // Called without the lock, each time an acquire() has waited in vain.
     std::function<void(std::chrono::seconds waited)> on_full;
   };
@@ -87,6 +88,9 @@ class Pool {
   // first one. Returns false when every source has finished and nothing is left.
   bool take(std::vector<EventPtr> &out, std::size_t max, std::chrono::milliseconds linger);
 
+  // Gives EVENT, which came by another way, the next seq.
+  void stamp(Event &event);
+
   [[nodiscard]] Usage usage() const;
 
  private:
@@ -98,6 +102,7 @@ class Pool {
   };
 
   bool grow();
+  void give_seq(Event &event) noexcept;
   void release(Event *event) noexcept;
   [[nodiscard]] std::uint64_t frontier() const noexcept;
   [[nodiscard]] bool has_final() const noexcept;
@@ -115,7 +120,7 @@ class Pool {
   std::size_t allocated_ = 0;
   std::size_t bytes_ = 0;
   std::uint64_t arrivals_ = 0;
-  std::uint64_t last_seq_ = 0;
+  std::uint64_t last_seq_;
   std::uint64_t waits_ = 0;
 };
 

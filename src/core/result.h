@@ -18,6 +18,7 @@ enum class Fault : std::uint8_t {
   environment,  // kernel, permissions, file system, another daemon: exit code 1, no retry
   connection,   // the database is away or refuses for now: retry with back-off
   rejected,     // the database refuses this very data: retrying the same bytes is useless
+  moved,        // the database's position is not the one that was expected: read it anew
   cancelled,    // the program was told to stop while it waited
 };
 

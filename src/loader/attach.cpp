@@ -68,15 +68,15 @@ Result<Fd> open_root_cgroup() {
 }
 
 // An iterator shows its program every object that there is, while it is read; it prints nothing.
-Result<Link> run_iterator(const bpf_program &program) {
-  auto link = checked(bpf_program__attach_iter(&program, nullptr));
-  if (!link) return link;
+Result<void> run_iterator(const bpf_program &program) {
+  const auto link = checked(bpf_program__attach_iter(&program, nullptr));
+  if (!link) return tl::unexpected{link.error()};
   const Fd objects{bpf_iter_create(bpf_link__fd(link->get()))};
   if (!objects) return fail_errno("cannot run the iterator");
   std::array<char, 64> nothing{};
   for (;;) {
     const auto size = read(objects.get(), nothing.data(), nothing.size());
-    if (size == 0) return link;
+    if (size == 0) return {};
     // EAGAIN: it has been at it for so long that it lets others run (bpf_seq_read in the kernel's bpf_iter.c)
     if (size < 0 && errno != EAGAIN && errno != EINTR) return fail_errno("the iterator breaks off");
   }
@@ -88,36 +88,47 @@ struct Roots {
   Result<Fd> tracefs = open_kernel_file_system("tracefs");
 };
 
-Result<Link> attach_one(const bpf_object &object, const HookStatus &status, const Roots &roots) {
-  const auto *program = bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
-  if (program == nullptr) return fail(Fault::environment, "there is no such program");
+const bpf_program *program_of(const bpf_object &object, const HookStatus &status) {
+  return bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
+}
+
+Result<Link> attach_one(const bpf_program &program, const HookStatus &status, const Roots &roots) {
   if (has_fault("silent", status.hook->program)) return Link{};
   if (status.mechanism() == "cgroup") {
     if (!roots.cgroup) return tl::unexpected{roots.cgroup.error()};
-    return checked(bpf_program__attach_cgroup(program, roots.cgroup->get()));
+    return checked(bpf_program__attach_cgroup(&program, roots.cgroup->get()));
   }
-  if (status.mechanism() == "tracepoint")
-    return attach_tracepoint(*program, roots.tracefs, status.function());
-  if (status.mechanism() == "iter") return run_iterator(*program);
-  return checked(bpf_program__attach(program));
+  if (status.mechanism() == "tracepoint") return attach_tracepoint(program, roots.tracefs, status.function());
+  return checked(bpf_program__attach(&program));
 }
 
 }  // namespace
 
-std::vector<Link> attach_hooks(const bpf_object &object, const std::vector<HookStatus> &hooks,
-                               Refusals &refusals) {
+std::vector<AttachedHook> attach_hooks(const bpf_object &object, const std::vector<HookStatus> &hooks,
+                                       Refusals &refusals) {
   const Roots roots;
-  std::vector<Link> links;
+  std::vector<AttachedHook> attached;
   for (const HookStatus &status : hooks) {
-    if (status.state != HookState::attached) continue;
-    auto link = attach_one(object, status, roots);
+    if (status.state != HookState::attached || status.mechanism() == "iter") continue;
+    const auto *program = program_of(object, status);
+    auto link = attach_one(*program, status, roots);
     if (link) {
-      links.push_back(std::move(*link));
+      attached.push_back(
+          {status.hook->number, std::move(*link), Fd{fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0)}});
     } else {
       refusals.emplace(status.hook->number, link.error().message());
     }
   }
-  return links;
+  return attached;
+}
+
+void run_iterators(const bpf_object &object, const std::vector<HookStatus> &hooks, Refusals &refusals) {
+  for (const HookStatus &status : hooks) {
+    if (status.state != HookState::attached || status.mechanism() != "iter") continue;
+    if (has_fault("silent", status.hook->program)) continue;
+    const auto run = run_iterator(*program_of(object, status));
+    if (!run) refusals.emplace(status.hook->number, run.error().message());
+  }
 }
 
 }  // namespace iptrackd::loader

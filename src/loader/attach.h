@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/fd.h"
 #include "loader/hooks.h"
 #include "loader/plan.h"
 
@@ -17,10 +18,21 @@ struct DestroyLink {
 };
 using Link = std::unique_ptr<bpf_link, DestroyLink>;
 
-// Attaches every hook whose state is `attached`, and returns their links; those that the kernel refuses are
-// added to REFUSALS.
-[[nodiscard]] std::vector<Link> attach_hooks(const bpf_object &object, const std::vector<HookStatus> &hooks,
-                                             Refusals &refusals);
+// A hook that is attached. Its program can be asked for its counters as long as this lives.
+struct AttachedHook {
+  iptrackd_hook number;
+  Link link;
+  Fd program;
+};
+
+// Attaches every hook whose state is `attached`, save the iterators; those that the kernel refuses are added
+// to REFUSALS.
+[[nodiscard]] std::vector<AttachedHook> attach_hooks(const bpf_object &object,
+                                                     const std::vector<HookStatus> &hooks,
+                                                     Refusals &refusals);
+
+// Runs every iterator whose state is `attached`, once; what is refused goes to REFUSALS.
+void run_iterators(const bpf_object &object, const std::vector<HookStatus> &hooks, Refusals &refusals);
 
 }  // namespace iptrackd::loader
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "loader/inherited_maps.h"
 #include "loader/planted_fault.h"
 #include "loader/tracer.h"
 
@@ -23,10 +24,12 @@ std::optional<std::string> try_alone(const TracerOptions &options, const KernelT
   for (std::size_t i = 0; i < hooks.size(); ++i) {
     if (i != chosen) hooks[i].state = HookState::spare;
   }
-  const auto loaded = load_programs(small, types, hooks);
+  const auto skeleton = open_programs(small, types);
+  if (!skeleton) return skeleton.error().message();
+  const auto loaded = load_programs(**skeleton, small, hooks);
   if (!loaded) return loaded.error().message();
   Refusals refusals;
-  (void)attach_hooks(*(*loaded)->obj, hooks, refusals);
+  (void)attach_hooks(*(*skeleton)->obj, hooks, refusals);
   return refusals.empty() ? std::nullopt : std::optional{refusals.begin()->second};
 }
 
@@ -52,21 +55,16 @@ void try_each(const TracerOptions &options, const KernelTypes &types, const std:
   }
 }
 
-// Every hook with the place where it hangs, as its program's section names it.
-Result<std::vector<HookStatus>> list_hooks(const TracerOptions &options, const KernelTypes &types) {
-  const auto skeleton = open_programs(options, types);
-  if (!skeleton) return tl::unexpected{skeleton.error()};
-  std::vector<HookStatus> hooks;
-  for (const Hook &hook : all_hooks()) {
-    const auto *program =
-        bpf_object__find_program_by_name((*skeleton)->obj, std::string{hook.program}.c_str());
-    if (program == nullptr)
-      return fail(Fault::environment, "there is no BPF program " + std::string{hook.program});
-    HookStatus status{&hook, bpf_program__section_name(program), HookState::disabled, {}};
-    if (has_fault("misnamed", hook.program)) status.target += "_with_a_planted_fault";
-    hooks.push_back(std::move(status));
+Result<Skeleton> prepare_programs(const TracerOptions &options, const KernelTypes &types, ProgramSet &set,
+                                  const Predecessor &before) {
+  auto skeleton = open_programs(options, types);
+  if (!skeleton) return skeleton;
+  (*skeleton)->rodata->own_generation = set.number;
+  if (before.set.number != 0) {
+    set.inherits_tables =
+        inherit_equal_maps(**skeleton, before.set.number, *before.directory, before.set.has_our_wire);
   }
-  return hooks;
+  return skeleton;
 }
 
 Refusals misfits(const std::vector<HookStatus> &hooks, const KernelTypes &types) {
@@ -80,27 +78,33 @@ Refusals misfits(const std::vector<HookStatus> &hooks, const KernelTypes &types)
 }  // namespace
 
 // Each round either succeeds, or has found something that this kernel refuses and plans without it.
-Result<Attached> attach_best(const TracerOptions &options, const KernelTypes &types) {
+Result<ProgramSet> attach_best(const TracerOptions &options, const KernelTypes &types,
+                               const Predecessor &before) {
   auto listed = list_hooks(options, types);
   if (!listed) return tl::unexpected{listed.error()};
-  std::vector<HookStatus> &hooks = *listed;
-  Refusals refusals = misfits(hooks, types);
+  ProgramSet set;
+  set.number = before.set.number + 1;
+  set.hooks = std::move(*listed);
+  Refusals refusals = misfits(set.hooks, types);
   for (;;) {
     const auto known = refusals.size();
-    plan_hooks(hooks, options.probes, options.mechanism, refusals);
-    auto skeleton = load_programs(options, types, hooks);
-    std::vector<Link> links;
-    if (skeleton) {
-      links = attach_hooks(*(*skeleton)->obj, hooks, refusals);
+    plan_hooks(set.hooks, options.probes, options.mechanism, refusals);
+    auto skeleton = prepare_programs(options, types, set, before);
+    if (!skeleton) return tl::unexpected{skeleton.error()};
+    if (auto loaded = load_programs(**skeleton, options, set.hooks); loaded) {
+      set.attached = attach_hooks(*(*skeleton)->obj, set.hooks, refusals);
     } else {
-      try_each(options, types, hooks, refusals);
-      if (refusals.size() == known) return tl::unexpected{skeleton.error()};
+      try_each(options, types, set.hooks, refusals);
+      if (refusals.size() == known) return tl::unexpected{loaded.error()};
     }
-    if (refusals.size() == known) {
-      if (links.empty())
-        return fail(Fault::environment, "the kernel accepts no hook: " + hooks.front().reason);
-      return Attached{std::move(*skeleton), std::move(hooks), std::move(links)};
+    if (refusals.size() != known) {
+      set.attached.clear();
+      continue;
     }
+    if (set.attached.empty())
+      return fail(Fault::environment, "the kernel accepts no hook: " + set.hooks.front().reason);
+    set.skeleton = std::move(*skeleton);
+    return set;
   }
 }
 

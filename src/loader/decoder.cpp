@@ -13,7 +13,7 @@ namespace iptrackd::loader {
 namespace {
 
 struct Parts {
-  std::string_view exe, cwd, cgroup, batch_cgroup, args;
+  std::string_view exe, cwd, cgroup, batch_cgroup, args, environment;
 };
 
 std::string_view c_string(std::span<const __u8> bytes) {
@@ -162,11 +162,10 @@ DecodeError decode(std::span<const std::byte> record, Event &event) {
   std::string_view rest{reinterpret_cast<const char *>(record.data()) + sizeof(wire),
                         record.size() - sizeof(wire)};
   Parts parts;
-  const std::pair<std::string_view *, __u32> layout[] = {{&parts.exe, wire.exe_size},
-                                                         {&parts.cwd, wire.cwd_size},
-                                                         {&parts.cgroup, wire.cgroup_size},
-                                                         {&parts.batch_cgroup, wire.batch_cgroup_size},
-                                                         {&parts.args, wire.args_size}};
+  const std::pair<std::string_view *, __u32> layout[] = {
+      {&parts.exe, wire.exe_size},       {&parts.cwd, wire.cwd_size},
+      {&parts.cgroup, wire.cgroup_size}, {&parts.batch_cgroup, wire.batch_cgroup_size},
+      {&parts.args, wire.args_size},     {&parts.environment, wire.environment_size}};
   for (const auto &[part, size] : layout) {
     if (size > rest.size()) return DecodeError::wrong_size;
     *part = rest.substr(0, size);
@@ -181,6 +180,7 @@ DecodeError decode(std::span<const std::byte> record, Event &event) {
   decode_program(wire, parts, event);
   decode_socket(wire, event);
   decode_marks(wire, event);
+  if (!parts.environment.empty()) event.environment.assign(parts.environment);
   return DecodeError::none;
 }
 

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "loader/libbpf_log.h"
+#include "loader/planted_fault.h"
 #include "loader/tracer.h"
 
 namespace iptrackd::loader {
@@ -35,6 +36,7 @@ bool has_version_1_cgroups() {
 
 void set_knobs(iptrackd_bpf &skeleton, const TracerOptions &options) {
   auto &knobs = *skeleton.rodata;
+  knobs.user_budget = options.user_budget;
   knobs.args_max_bytes = options.args_max_bytes;
   knobs.has_version_1_cgroups = has_version_1_cgroups();
   knobs.want_exec = options.probes.exec;
@@ -55,6 +57,7 @@ struct PreallocatedSizes {
   std::uint32_t sockets = 131072;
   std::uint32_t attempts = 8192;
   std::uint32_t long_attempts = 128;
+  std::uint32_t budgets = 8192;
 };
 
 // Before 6.1 a map that allocates while a tracing program runs could deadlock, and the kernel warns of it
@@ -71,6 +74,7 @@ void preallocate_maps(iptrackd_bpf &skeleton, const PreallocatedSizes &sizes) {
   resize(skeleton.maps.sockets, sizes.sockets);
   resize(skeleton.maps.attempts, sizes.attempts);
   resize(skeleton.maps.long_attempts, sizes.long_attempts);
+  resize(skeleton.maps.budgets, sizes.budgets);
 }
 
 // What the verifier says of each program, if it is asked to.
@@ -115,25 +119,37 @@ Result<Skeleton> open_programs(const TracerOptions &options, const KernelTypes &
   return skeleton;
 }
 
-// Loads those programs of HOOKS that are to be attached.
-Result<Skeleton> load_programs(const TracerOptions &options, const KernelTypes &types,
-                               std::vector<HookStatus> &hooks) {
-  auto skeleton = open_programs(options, types);
-  if (!skeleton) return skeleton;
+Result<std::vector<HookStatus>> list_hooks(const TracerOptions &options, const KernelTypes &types) {
+  const auto skeleton = open_programs(options, types);
+  if (!skeleton) return tl::unexpected{skeleton.error()};
+  std::vector<HookStatus> hooks;
+  for (const Hook &hook : all_hooks()) {
+    const auto *program =
+        bpf_object__find_program_by_name((*skeleton)->obj, std::string{hook.program}.c_str());
+    if (program == nullptr)
+      return fail(Fault::environment, "there is no BPF program " + std::string{hook.program});
+    HookStatus status{&hook, bpf_program__section_name(program), HookState::disabled, {}};
+    if (has_fault("misnamed", hook.program)) status.target += "_with_a_planted_fault";
+    hooks.push_back(std::move(status));
+  }
+  return hooks;
+}
+
+Result<void> load_programs(iptrackd_bpf &skeleton, const TracerOptions &options,
+                           std::vector<HookStatus> &hooks) {
   VerifierLogs logs;
   for (const HookStatus &status : hooks) {
-    auto *program =
-        bpf_object__find_program_by_name((*skeleton)->obj, std::string{status.hook->program}.c_str());
+    auto *program = bpf_object__find_program_by_name(skeleton.obj, std::string{status.hook->program}.c_str());
     bpf_program__set_autoload(program, status.state == HookState::attached);
     if (options.count_instructions) logs.ask(program);
   }
-  const int error = iptrackd_bpf__load(skeleton->get());
+  const int error = iptrackd_bpf__load(&skeleton);
   if (error == 0) {
     for (HookStatus &status : hooks) status.verified_instructions = logs.instructions(status.hook->program);
-    return skeleton;
+    return {};
   }
   const std::string reason = libbpf_log_take();
-  return reason.empty() ? Result<Skeleton>{fail_errno("the kernel refuses the BPF programs", -error)}
+  return reason.empty() ? fail_errno("the kernel refuses the BPF programs", -error)
                         : fail(Fault::environment, reason);
 }
 

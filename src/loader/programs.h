@@ -25,9 +25,13 @@ using Skeleton = std::unique_ptr<iptrackd_bpf, DestroySkeleton>;
 // Nothing is in the kernel yet. TYPES are those of the kernel that it is meant for.
 [[nodiscard]] Result<Skeleton> open_programs(const TracerOptions &options, const KernelTypes &types);
 
+// Every hook with the place where it hangs, as its program's section names it; no state is decided.
+[[nodiscard]] Result<std::vector<HookStatus>> list_hooks(const TracerOptions &options,
+                                                         const KernelTypes &types);
+
 // Loads those programs of HOOKS that are `attached`: all or none. The error has the kernel's words.
-[[nodiscard]] Result<Skeleton> load_programs(const TracerOptions &options, const KernelTypes &types,
-                                             std::vector<HookStatus> &hooks);
+[[nodiscard]] Result<void> load_programs(iptrackd_bpf &skeleton, const TracerOptions &options,
+                                         std::vector<HookStatus> &hooks);
 
 }  // namespace iptrackd::loader
 

@@ -110,6 +110,11 @@ std::vector<std::string_view> unseen_ways(Tracer &tracer, const WayPorts &ports,
   return names;
 }
 
+bool anything_pending(Tracer &tracer) {
+  const auto rings = tracer.rings();
+  return std::any_of(rings.begin(), rings.end(), [](const Ring &ring) { return ring.pending() != 0; });
+}
+
 SelfTestReport judge(Tracer &tracer, const Performed &performed, const Probes &probes) {
   const std::uint32_t done = performed.deeds;
   SelfTestReport report;
@@ -133,7 +138,7 @@ SelfTestReport judge(Tracer &tracer, const Performed &performed, const Probes &p
   if ((done & Deeds::ipv4) == 0) {
     report.remark =
         "no connection over the loopback interface can be made here, so that only execs were tested";
-  } else if (tracer.exec_ring().pending() != 0 || tracer.network_ring().pending() != 0) {
+  } else if (anything_pending(tracer)) {
     report.remark = "the rings are full, so that only the hooks were tested and not the way of their events";
   } else {
     report.missing = missing;
@@ -200,13 +205,13 @@ std::vector<std::string> SelfTestReport::failures(const std::vector<HookStatus> 
 }
 
 void drain_rings(Tracer &tracer) {
-  for (Ring *ring : {&tracer.exec_ring(), &tracer.network_ring()}) {
-    for (std::size_t budget = ring->pending(); budget != 0;) {
-      const auto record = ring->front();
+  for (Ring &ring : tracer.rings()) {
+    for (std::size_t budget = ring.pending(); budget != 0;) {
+      const auto record = ring.front();
       if (!record) break;
       tracer.witness().note(*record);
       budget -= std::min(budget, record->size());
-      ring->release();
+      ring.release_to(ring.advance());
     }
   }
 }

@@ -12,15 +12,15 @@
 #include <optional>
 #include <utility>
 
-#include "loader/choose.h"
 #include "loader/kernel_types.h"
 #include "loader/libbpf_log.h"
+#include "loader/takeover.h"
 
 namespace iptrackd::loader {
 namespace {
 
 constexpr std::array<std::string_view, IPTRACKD_CAUSE_COUNT> cause_names{
-    "submitted", "ring-full", "no-scratch", "map-full", "fd-raced", "unseen"};
+    "submitted", "ring-full", "no-scratch", "map-full", "fd-raced", "unseen", "over-budget"};
 
 // The commonest reasons for which nothing can work, in words that say what to do.
 std::optional<std::string> obstacle() {
@@ -38,13 +38,10 @@ bool counts_tracepoint_misses(const KernelTypes &types) {
 }
 
 // recursion_misses is in what the kernel tells since 5.12; a kernel that knows less returns less.
-std::optional<std::uint64_t> misses_of(const bpf_object &object, const HookStatus &status,
-                                       bool with_tracepoints) {
-  if (status.mechanism() == "tracepoint" && !with_tracepoints) return std::nullopt;
-  const auto *program = bpf_object__find_program_by_name(&object, std::string{status.hook->program}.c_str());
+std::optional<std::uint64_t> misses_of(const Fd &program) {
   bpf_prog_info info{};
   std::uint32_t size = sizeof(info);
-  if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) return std::nullopt;
+  if (bpf_obj_get_info_by_fd(program.get(), &info, &size) != 0) return std::nullopt;
   constexpr auto needed = offsetof(bpf_prog_info, recursion_misses) + sizeof(info.recursion_misses);
   if (size < needed) return std::nullopt;
   return info.recursion_misses;
@@ -57,47 +54,78 @@ std::string_view cause_name(std::size_t cause) noexcept {
 }
 
 struct Tracer::Parts {
-  Attached attached;
-  Ring exec_ring;
-  Ring network_ring;
+  Installation installation;
+  bool keep_on_exit = true;
   bool counts_tracepoint_misses = false;
   SelfTestWitness witness{};
+
+  [[nodiscard]] iptrackd_bpf &skeleton() const { return *installation.set.skeleton; }
+  [[nodiscard]] const HookStatus &status_of(iptrackd_hook number) const {
+    const auto &hooks = installation.set.hooks;
+    return *std::find_if(hooks.begin(), hooks.end(),
+                         [number](const HookStatus &status) { return status.hook->number == number; });
+  }
 };
 
 Tracer::Tracer(std::unique_ptr<Parts> parts) noexcept : parts_{std::move(parts)} {}
-Tracer::~Tracer() = default;
+Tracer::~Tracer() {
+  leave();
+}
 
 Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions &options) {
   libbpf_log_install();
   if (const auto reason = obstacle()) return fail(Fault::environment, *reason);
   const auto types = KernelTypes::running();
   if (!types) return tl::unexpected{types.error()};
-  auto attached = attach_best(options, *types);
-  if (!attached) return tl::unexpected{attached.error()};
-  auto exec_ring = Ring::map(bpf_map__fd(attached->skeleton->maps.exec_ring), options.ring_bytes / 2);
-  if (!exec_ring) return tl::unexpected{exec_ring.error()};
-  auto network_ring = Ring::map(bpf_map__fd(attached->skeleton->maps.network_ring), options.ring_bytes / 2);
-  if (!network_ring) return tl::unexpected{network_ring.error()};
-  std::unique_ptr<Parts> parts{new Parts{std::move(*attached), std::move(*exec_ring),
-                                         std::move(*network_ring), counts_tracepoint_misses(*types)}};
+  auto installation = install(options, *types);
+  if (!installation) return tl::unexpected{installation.error()};
+  std::unique_ptr<Parts> parts{
+      new Parts{std::move(*installation), options.keep_on_exit, counts_tracepoint_misses(*types)}};
   return std::unique_ptr<Tracer>{new Tracer{std::move(parts)}};
 }
 
 const std::vector<HookStatus> &Tracer::hooks() const noexcept {
-  return parts_->attached.hooks;
+  return parts_->installation.set.hooks;
 }
-Ring &Tracer::exec_ring() noexcept {
-  return parts_->exec_ring;
+
+std::span<Ring> Tracer::rings() noexcept {
+  return parts_->installation.rings;
 }
-Ring &Tracer::network_ring() noexcept {
-  return parts_->network_ring;
+
+void Tracer::forget_older_rings() {
+  forget_older(parts_->installation);
+}
+
+Arrival Tracer::arrival() const noexcept {
+  return parts_->installation.arrival;
+}
+
+const std::string &Tracer::no_pins() const noexcept {
+  return parts_->installation.no_pins;
+}
+
+std::vector<const HookStatus *> Tracer::unkept_hooks() const {
+  std::vector<const HookStatus *> unkept;
+  if (!parts_->installation.pins) return unkept;
+  for (const AttachedHook &hook : parts_->installation.set.attached) {
+    if (!hook.link || bpf_link__pin_path(hook.link.get()) != nullptr) continue;
+    unkept.push_back(&parts_->status_of(hook.number));
+  }
+  return unkept;
+}
+
+std::uint32_t Tracer::counters_id() const {
+  bpf_map_info info{};
+  std::uint32_t size = sizeof(info);
+  (void)bpf_obj_get_info_by_fd(bpf_map__fd(parts_->skeleton().maps.counters), &info, &size);
+  return info.id;
 }
 
 KernelCounters Tracer::counters() const {
   KernelCounters sums{};
   const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
   std::vector<std::uint64_t> values(cpus);
-  const int map = bpf_map__fd(parts_->attached.skeleton->maps.counters);
+  const int map = bpf_map__fd(parts_->skeleton().maps.counters);
   for (std::uint32_t key = 0; key < IPTRACKD_KIND_COUNT * IPTRACKD_CAUSE_COUNT; ++key) {
     if (bpf_map_lookup_elem(map, &key, values.data()) != 0) continue;
     auto &sum = sums.at(key / IPTRACKD_CAUSE_COUNT).at(key % IPTRACKD_CAUSE_COUNT);
@@ -106,49 +134,79 @@ KernelCounters Tracer::counters() const {
   return sums;
 }
 
+std::vector<UserRefusals> Tracer::refusals_by_user() const {
+  // struct budget of bpf/maps.h: three numbers stand before those that are wanted.
+  constexpr std::size_t first = 3;
+  std::vector<UserRefusals> users;
+  const int map = bpf_map__fd(parts_->skeleton().maps.budgets);
+  std::array<std::uint64_t, first + IPTRACKD_KIND_COUNT> budget{};
+  std::uint32_t uid = 0;
+  for (void *previous = nullptr; bpf_map_get_next_key(map, previous, &uid) == 0; previous = &uid) {
+    if (bpf_map_lookup_elem(map, &uid, budget.data()) != 0) continue;
+    UserRefusals user{uid, {}};
+    std::copy(budget.begin() + first, budget.end(), user.refused.begin());
+    const auto is_zero = [](std::uint64_t count) { return count == 0; };
+    if (!std::all_of(user.refused.begin(), user.refused.end(), is_zero)) users.push_back(user);
+  }
+  return users;
+}
+
 std::array<HookCounters, IPTRACKD_HOOK_COUNT> Tracer::hook_counters() const {
   std::array<HookCounters, IPTRACKD_HOOK_COUNT> counters{};
   std::vector<std::uint64_t> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  for (const HookStatus &status : parts_->attached.hooks) {
+  for (const HookStatus &status : hooks()) {
     if (status.state != HookState::attached) continue;
     const std::uint32_t key = status.hook->number;
-    auto &[hits, misses] = counters.at(key);
-    if (bpf_map_lookup_elem(bpf_map__fd(parts_->attached.skeleton->maps.hits), &key, values.data()) == 0) {
-      hits = std::accumulate(values.begin(), values.end(), std::uint64_t{0});
+    if (bpf_map_lookup_elem(bpf_map__fd(parts_->skeleton().maps.hits), &key, values.data()) == 0) {
+      counters.at(key).hits = std::accumulate(values.begin(), values.end(), std::uint64_t{0});
     }
-    misses = misses_of(*parts_->attached.skeleton->obj, status, parts_->counts_tracepoint_misses);
+  }
+  for (const AttachedHook &hook : parts_->installation.set.attached) {
+    const bool is_tracepoint = parts_->status_of(hook.number).mechanism() == "tracepoint";
+    if (!is_tracepoint || parts_->counts_tracepoint_misses) {
+      counters.at(hook.number).misses = misses_of(hook.program);
+    }
   }
   return counters;
 }
 
 void Tracer::watch_self_test(std::uint32_t tgid) noexcept {
-  std::atomic_ref{parts_->attached.skeleton->bss->self_test_tgid}.store(tgid);
+  std::atomic_ref{parts_->skeleton().bss->self_test_tgid}.store(tgid);
 }
 
 void Tracer::forget_self_test() noexcept {
-  auto &seen = parts_->attached.skeleton->bss->self_test_seen;
+  auto &seen = parts_->skeleton().bss->self_test_seen;
   std::fill(std::begin(seen), std::end(seen), 0);
 }
 
 bool Tracer::saw_self_test(iptrackd_hook hook) const noexcept {
-  return std::atomic_ref{parts_->attached.skeleton->bss->self_test_seen[hook]}.load() != 0;
+  return std::atomic_ref{parts_->skeleton().bss->self_test_seen[hook]}.load() != 0;
 }
 
 SelfTestWitness &Tracer::witness() noexcept {
   return parts_->witness;
 }
 
-void Tracer::detach() noexcept {
-  parts_->attached.links.clear();
+void Tracer::leave() noexcept {
+  Installation &installation = parts_->installation;
+  if (installation.pins && parts_->keep_on_exit) {
+    leave_to_pins(installation.set);
+    return;
+  }
+  installation.set.attached.clear();
+  if (installation.pins) installation.pins->remove();
+}
+
+void Tracer::abandon() noexcept {
+  if (parts_->installation.arrival == Arrival::fresh) parts_->keep_on_exit = false;
 }
 
 void Tracer::set_reader_asleep(bool asleep) noexcept {
-  std::atomic_ref{parts_->attached.skeleton->bss->reader_asleep}.store(asleep ? 1 : 0);
+  std::atomic_ref{parts_->skeleton().bss->reader_asleep}.store(asleep ? 1 : 0);
 }
 
 std::array<int, 2> Tracer::ring_fds() const noexcept {
-  return {bpf_map__fd(parts_->attached.skeleton->maps.exec_ring),
-          bpf_map__fd(parts_->attached.skeleton->maps.network_ring)};
+  return {bpf_map__fd(parts_->skeleton().maps.exec_ring), bpf_map__fd(parts_->skeleton().maps.network_ring)};
 }
 
 }  // namespace iptrackd::loader

@@ -1,8 +1,8 @@
 // Tracer: the kernel side, loaded and attached. Its rings and counters are what user space sees of it.
 //
 // Hooks are chosen by trying: the preferred ones are loaded and attached together; where the kernel refuses
-// that, each is tried alone, and the plan is made again without those that it refused. Everything is detached
-// and freed with the Tracer.
+// that, each is tried alone, and the plan is made again without those that it refused. With a pin directory
+// it outlives the daemon (takeover.h); else everything is detached and freed with the Tracer.
 #ifndef IPTRACKD_LOADER_TRACER_H
 #define IPTRACKD_LOADER_TRACER_H
 
@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/result.h"
 #include "iptrackd/wire.h"
+#include "loader/arrival.h"
 #include "loader/hooks.h"
 #include "loader/plan.h"
 #include "loader/ring.h"
@@ -36,12 +38,21 @@ struct HookCounters {
   std::optional<std::uint64_t> misses;
 };
 
+// Events that a user was over its budget with, by kind.
+struct UserRefusals {
+  std::uint32_t uid;
+  std::array<std::uint64_t, IPTRACKD_KIND_COUNT> refused;
+};
+
 struct TracerOptions {
   Probes probes;
   Choice mechanism = Choice::automatic;
   std::uint32_t args_max_bytes = 4096;  // 100 to IPTRACKD_ARGS_MAX
+  std::uint32_t user_budget = 100'000;  // execs a second for each user, and as many other events; 0: no limit
   std::size_t ring_bytes = 16U << 20;   // of both rings together; a power of two
   bool count_instructions = false;      // see HookStatus
+  std::string pin_directory = {};       // empty: the kernel side ends with the Tracer, whatever becomes of it
+  bool keep_on_exit = true;             // it goes on when the Tracer ends in order, too
 };
 
 class Tracer {
@@ -54,10 +65,21 @@ class Tracer {
   Tracer &operator=(const Tracer &) = delete;
 
   [[nodiscard]] const std::vector<HookStatus> &hooks() const noexcept;
-  [[nodiscard]] Ring &exec_ring() noexcept;
-  [[nodiscard]] Ring &network_ring() noexcept;
+  static constexpr std::size_t own_rings = 2;
+  // exec, network, and rings of a set before that are to be emptied, until forget_older_rings().
+  [[nodiscard]] std::span<Ring> rings() noexcept;
+  void forget_older_rings();
+  // How the kernel side came to be, and why it does not outlive the daemon; empty: it does, or need not.
+  [[nodiscard]] Arrival arrival() const noexcept;
+  [[nodiscard]] const std::string &no_pins() const noexcept;
+  // Attached hooks that this kernel cannot keep without a daemon, though all others are.
+  [[nodiscard]] std::vector<const HookStatus *> unkept_hooks() const;
+  // Tells counters() of one life of the kernel side from those of another.
+  [[nodiscard]] std::uint32_t counters_id() const;
   // Thread-safe.
   [[nodiscard]] KernelCounters counters() const;
+  // Those users that have any; what counters() says of the cause OVER_BUDGET, by user. Thread-safe.
+  [[nodiscard]] std::vector<UserRefusals> refusals_by_user() const;
   // Thread-safe; all zero for hooks that are not attached.
   [[nodiscard]] std::array<HookCounters, IPTRACKD_HOOK_COUNT> hook_counters() const;
 
@@ -68,8 +90,12 @@ class Tracer {
   void forget_self_test() noexcept;
   // Whoever drains the rings shows it every record.
   [[nodiscard]] SelfTestWitness &witness() noexcept;
-  // No further events; the rings and counters stay.
-  void detach() noexcept;
+  // The daemon ends. With keep_on_exit the kernel side goes on, and what its rings take up waits for the next
+  // daemon; else there are no further events, and nothing stays pinned.
+  void leave() noexcept;
+  // The daemon does not start after all: what was attached anew for it ends with the Tracer; what was there
+  // before goes on.
+  void abandon() noexcept;
 
   // The reader says that it goes to sleep: the next event makes ring_fds() readable.
   void set_reader_asleep(bool asleep) noexcept;

@@ -22,11 +22,6 @@ using Steady = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds last_writers{20};
 constexpr int most_last_rounds = 50;
 
-std::int64_t unix_time_us() noexcept {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
-
 // All zero, as the callback has it, when the kernel does not tell.
 std::array<std::uint8_t, 16> read_boot_id() {
   std::array<std::uint8_t, 16> id{};
@@ -73,6 +68,7 @@ void FifoReader::run(Pool &pool, const std::stop_token &stop) {
   auto next_scan = Steady::now();
   while (!stop.stop_requested()) {
     // Leftovers first: what is older comes earlier.
+    tidy();
     if (Steady::now() >= next_scan) {
       take_leftovers(pool, stop);
       next_scan = Steady::now() + options_.rescan;
@@ -128,10 +124,11 @@ void FifoReader::take_records(Pool &pool, const std::stop_token &stop, RecordStr
 
 void FifoReader::take_leftovers(Pool &pool, const std::stop_token &stop) {
   const Moment now = moment(boot_id_);
-  const auto bad = leftovers_.visit([&](Bytes record) {
+  const auto bad = leftovers_.visit([&](Bytes record, std::uint64_t ticket) {
     EventPtr event = pool.acquire(stop);
     if (!event) return Leftovers::Verdict::later;
     if (!parse_record(record, now, *event)) return Leftovers::Verdict::bad;
+    event->leftover = ticket;
     pool.submit(Pool::Source::pam, std::move(event));
     add(counters_.leftovers);
     return Leftovers::Verdict::taken;
@@ -146,6 +143,21 @@ void FifoReader::empty_at_stop(Pool &pool, const std::stop_token &stop) {
     pollfd watched{fifo_.fd(), POLLIN, 0};
     if (::poll(&watched, 1, static_cast<int>(last_writers.count())) <= 0) return;
   }
+}
+
+void FifoReader::settle(const Event &record) {
+  if (record.leftover == 0) return;
+  const std::scoped_lock lock{settled_mutex_};
+  settled_.push_back(record.leftover);
+}
+
+void FifoReader::tidy() {
+  std::vector<std::uint64_t> settled;
+  {
+    const std::scoped_lock lock{settled_mutex_};
+    settled.swap(settled_);
+  }
+  for (const std::uint64_t ticket : settled) leftovers_.settle(ticket);
 }
 
 void FifoReader::leave(Bytes record) {

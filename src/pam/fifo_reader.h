@@ -5,7 +5,8 @@
 //   FIFO.d/* ────> Leftovers ─────> parse_record ──┘
 //
 // While the pool is full the pipe fills, and the callbacks wait; at its end the reader leaves what the pool
-// did not take in FIFO.d, for the next daemon. Only a SIGKILL loses what is in the pipe at that moment.
+// did not take in FIFO.d, for the next daemon. What a SIGKILL loses in the pipe or here, Witnesses
+// rebuilds.
 #ifndef IPTRACKD_PAM_FIFO_READER_H
 #define IPTRACKD_PAM_FIFO_READER_H
 
@@ -15,8 +16,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "core/fd.h"
 #include "core/pool.h"
@@ -59,6 +62,12 @@ class FifoReader {
   // was still written is handed in, and the pool hears finish().
   void run(Pool &pool, const std::stop_token &stop);
 
+  // RECORD, which came from here, is safe: what its callback had left in a file may go. Thread-safe; the file
+  // goes with the reader's next look, or with the last call of tidy().
+  void settle(const Event &record);
+  // For run(), and when it has returned.
+  void tidy();
+
   // May be called from any thread.
   [[nodiscard]] Counts counts() const noexcept;
 
@@ -84,6 +93,8 @@ class FifoReader {
   RecordStream stream_;
   std::array<std::uint8_t, 16> boot_id_;
   std::uint64_t unparsed_records_ = 0;  // whole, but not understood
+  std::mutex settled_mutex_;
+  std::vector<std::uint64_t> settled_;  // tickets of leftovers; guarded by settled_mutex_
   Counters counters_;
 };
 

@@ -87,19 +87,33 @@ Result<void> Leftovers::check() const {
   return open_directory().map([](const Fd &) {});
 }
 
-std::uint64_t Leftovers::visit(const std::function<Verdict(Bytes record)> &visit) {
+std::uint64_t Leftovers::visit(const std::function<Verdict(Bytes record, std::uint64_t ticket)> &visit) {
   const auto directory = open_directory();
   if (!directory) return 0;
   std::uint64_t bad = 0;
   for (const std::string &name : sorted_names(directory->get())) {
-    if (is_not_ours(directory->get(), name)) continue;
+    if (taken_.contains(name) || is_not_ours(directory->get(), name)) continue;
     const auto bytes = read_file(directory->get(), name);
-    const Verdict verdict = bytes && is_one_record(*bytes) ? visit(*bytes) : Verdict::bad;
+    const std::uint64_t ticket = ++last_ticket_;
+    const Verdict verdict = bytes && is_one_record(*bytes) ? visit(*bytes, ticket) : Verdict::bad;
     if (verdict == Verdict::later) break;
-    if (verdict == Verdict::bad) ++bad;
+    if (verdict == Verdict::taken) {
+      taken_.emplace(name, ticket);
+      continue;
+    }
+    ++bad;
     ::unlinkat(directory->get(), name.c_str(), 0);
   }
   return bad;
+}
+
+void Leftovers::settle(std::uint64_t ticket) {
+  const auto file = std::find_if(taken_.begin(), taken_.end(),
+                                 [ticket](const auto &taken) { return taken.second == ticket; });
+  const auto directory = open_directory();
+  if (file == taken_.end() || !directory) return;
+  ::unlinkat(directory->get(), file->first.c_str(), 0);
+  taken_.erase(file);
 }
 
 Result<void> Leftovers::leave(Bytes record) {

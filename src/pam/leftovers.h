@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,13 +25,15 @@ class Leftovers {
   [[nodiscard]] Result<void> check() const;
 
   enum class Verdict : std::uint8_t {
-    taken,  // handed in: the file goes
+    taken,  // handed in: the file stays until settle(), and is not shown again
     bad,    // not a record: the file goes, too, for it would be as bad next time
     later,  // the file stays, and the visit ends
   };
-  // Shows VISIT each record, oldest first; each is at most IPTRACKD_PAM_RECORD_MAX bytes and whole. Returns
-  // the number of files that were removed unread or as `bad`.
-  std::uint64_t visit(const std::function<Verdict(Bytes record)> &visit);
+  // Shows VISIT each record that is not taken yet, oldest first; each is at most IPTRACKD_PAM_RECORD_MAX bytes
+  // and whole. TICKET is for settle(). Returns the number of files that were removed unread or as `bad`.
+  std::uint64_t visit(const std::function<Verdict(Bytes record, std::uint64_t ticket)> &visit);
+  // The record of TICKET is safe elsewhere: its file goes.
+  void settle(std::uint64_t ticket);
 
   // Leaves RECORD for the next daemon, as a callback would.
   [[nodiscard]] Result<void> leave(Bytes record);
@@ -40,6 +43,8 @@ class Leftovers {
 
   std::string directory_;
   std::uint64_t left_ = 0;  // makes the names of files unique
+  std::uint64_t last_ticket_ = 0;
+  std::map<std::string, std::uint64_t> taken_;  // names of files, and their tickets
 };
 
 }  // namespace iptrackd::pam

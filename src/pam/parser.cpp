@@ -127,7 +127,60 @@ void set_times(const Header &header, const Moment &now, Event &event) {
   if (!this_boot) event.set(Mark::preexisting);
 }
 
+// The variables are those that the callback reads (callback/record.c); as there, the first of a name counts.
+std::optional<std::string_view> find_variable(const ArgList &environment, std::string_view name) {
+  std::optional<std::string_view> value;
+  environment.for_each([&](std::string_view variable) {
+    const bool is_it =
+        variable.substr(0, name.size()) == name && variable.substr(name.size()).starts_with('=');
+    if (is_it && !value) value = variable.substr(name.size() + 1);
+  });
+  return value;
+}
+
+Fields fields_of(const ArgList &environment) {
+  constexpr std::pair<std::size_t, std::string_view> variables[] = {
+      {IPTRACKD_PAM_FIELD_USER, "PAM_USER"},   {IPTRACKD_PAM_FIELD_RUSER, "PAM_RUSER"},
+      {IPTRACKD_PAM_FIELD_RHOST, "PAM_RHOST"}, {IPTRACKD_PAM_FIELD_SERVICE, "PAM_SERVICE"},
+      {IPTRACKD_PAM_FIELD_TTY, "PAM_TTY"},     {IPTRACKD_PAM_FIELD_CONNECTION, "SSH_CONNECTION"},
+  };
+  Fields fields;
+  for (const auto &[index, name] : variables) fields.at(index) = find_variable(environment, name);
+  return fields;
+}
+
+std::optional<Kind> kind_of(const ArgList &environment) {
+  const auto type = find_variable(environment, "PAM_TYPE").value_or("");
+  for (const Kind kind : {Kind::auth, Kind::open_session, Kind::close_session}) {
+    if (type == kind_name(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+bool rebuild_record(const Event &exec, Event &event) {
+  const auto kind = kind_of(exec.environment);
+  if (!kind) return false;
+  event.kind = *kind;
+  if (*kind != Kind::auth) event.result = 0;
+  event.boot_ns = exec.boot_ns;
+  event.unix_us = exec.unix_us;
+  event.pid = event.tid = exec.pid;
+  event.ppid = exec.ppid;
+  event.sid = exec.sid;
+  event.uid = exec.uid;
+  event.gid = exec.gid;
+  event.euid = exec.euid;
+  event.egid = exec.egid;
+  event.loginuid = exec.loginuid;
+  event.audit_session = exec.audit_session;
+  event.set(Mark::rebuilt);
+  const Fields fields = fields_of(exec.environment);
+  set_texts(fields, event);
+  set_addresses(fields, event);
+  return true;
+}
 
 bool parse_record(Bytes record, const Moment &now, Event &event) {
   Header header;

@@ -27,6 +27,10 @@ struct Moment {
 // and is marked `preexisting`, because its pids are of that boot.
 [[nodiscard]] bool parse_record(Bytes record, const Moment &now, Event &event);
 
+// Fills EVENT (which must be empty) from EXEC, the callback's own exec with its environment: the row that its
+// record would have become, marked `rebuilt`. False: the environment is not that of a PAM call.
+[[nodiscard]] bool rebuild_record(const Event &exec, Event &event);
+
 }  // namespace iptrackd::pam
 
 #endif

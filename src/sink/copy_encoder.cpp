@@ -79,7 +79,11 @@ std::string_view event_columns() noexcept {
 }
 
 std::string_view loss_columns() noexcept {
-  return "from_ts,to_ts,host,stage,kind,cause,uid,count";
+  return "from_ts,to_ts,host,stage,kind,cause,uid,count,spool";
+}
+
+std::string_view host_event_columns() noexcept {
+  return "ts,host,boot_id,kind,detail,spool";
 }
 
 CopyEncoder::CopyEncoder() : out_{signature} {}
@@ -100,11 +104,11 @@ void CopyEncoder::append_event(const Event &event, std::int32_t boot) {
   row.marks(event.marks);
 }
 
-void CopyEncoder::append_loss(const Loss &loss, std::string_view host) {
+void CopyEncoder::append_loss(const Loss &loss, const Origin &origin, std::string_view spool) {
   CopyFields row{out_};
   row.timestamptz(loss.from_unix_us);
   row.timestamptz(loss.to_unix_us);
-  row.text(host);
+  row.text(origin.host);
   row.text(loss.stage);
   if (loss.kind) {
     row.text(kind_name(*loss.kind));
@@ -114,6 +118,21 @@ void CopyEncoder::append_loss(const Loss &loss, std::string_view host) {
   row.text(loss.cause);
   row.int8(loss.uid);
   row.int8(loss.count);
+  row.uuid(spool);
+}
+
+void CopyEncoder::append_host_event(const HostEvent &event, const Origin &origin, std::string_view spool) {
+  CopyFields row{out_};
+  row.timestamptz(event.unix_us);
+  row.text(origin.host);
+  row.uuid(origin.boot_id);
+  row.text(event.kind);
+  if (event.detail.empty()) {
+    row.null();
+  } else {
+    row.text(event.detail);
+  }
+  row.uuid(spool);
 }
 
 void CopyEncoder::finish() {

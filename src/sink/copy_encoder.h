@@ -13,25 +13,26 @@
 #include <string>
 #include <string_view>
 
-#include "core/event.h"
-#include "core/loss.h"
+#include "core/batch.h"
 
 namespace iptrackd::sink {
 
 // The columns that append_event() fills, in its order, separated by commas: for COPY event (...).
 [[nodiscard]] std::string_view event_columns() noexcept;
-// The same for append_loss() and the table loss.
+// The same for append_loss() and the table loss, append_host_event() and host_event.
 [[nodiscard]] std::string_view loss_columns() noexcept;
+[[nodiscard]] std::string_view host_event_columns() noexcept;
 
 // Builds one stream: append what is to be stored, then finish() and send bytes().
 class CopyEncoder {
  public:
   CopyEncoder();
 
-  // BOOT is the key of the daemon's host and boot in the table boot.
+  // BOOT is the key of the event's host and boot in the table boot.
   void append_event(const Event &event, std::int32_t boot);
-  // HOST is escaped here.
-  void append_loss(const Loss &loss, std::string_view host);
+  // SPOOL is a UUID's text. The host's name is escaped here.
+  void append_loss(const Loss &loss, const Origin &origin, std::string_view spool);
+  void append_host_event(const HostEvent &event, const Origin &origin, std::string_view spool);
   void finish();
 
   [[nodiscard]] std::string_view bytes() const noexcept { return out_; }

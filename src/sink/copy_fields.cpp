@@ -39,6 +39,13 @@ void append_counted(std::string &out, Fill fill) {
   put(out, at, static_cast<std::int32_t>(out.size() - at - sizeof(std::int32_t)));
 }
 
+int digit_of(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
 }  // namespace
 
 CopyFields::CopyFields(std::string &out) : out_{out}, start_{out.size()} {
@@ -114,6 +121,21 @@ void CopyFields::inet(const std::optional<Address> &address) {
     append(out_, static_cast<std::int8_t>(size));
     out_.append(reinterpret_cast<const char *>(address->bytes.data()), size);
   });
+  ++count_;
+}
+
+void CopyFields::uuid(std::string_view text) {
+  std::string bytes;
+  int high = -1;
+  for (const char c : text) {
+    if (c == '-') continue;
+    const int digit = digit_of(c);
+    if (digit < 0) return null();
+    if (high >= 0) bytes += static_cast<char>(high << 4 | digit);
+    high = high < 0 ? digit : -1;
+  }
+  if (bytes.size() != 16 || high >= 0) return null();
+  append_counted(out_, [&] { out_ += bytes; });
   ++count_;
 }
 

@@ -30,6 +30,8 @@ class CopyFields {
   // Nanoseconds; cut to PostgreSQL's microseconds.
   void interval(const std::optional<std::uint64_t> &ns);
   void inet(const std::optional<Address> &address);
+  // Its text form, with or without dashes; NULL where it is none.
+  void uuid(std::string_view text);
   // Escaped as escape.h says.
   void text(std::string_view bytes);
   void text(const Text &value);

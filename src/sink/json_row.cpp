@@ -151,4 +151,25 @@ void append_json(std::string &out, const Loss &loss, const Origin &origin) {
   append_line(out, Json{{"loss", row}});
 }
 
+void append_json(std::string &out, const HostEvent &event, const Origin &origin) {
+  Json row;
+  row["ts"] = time_value(event.unix_us);
+  row["host"] = escaped(origin.host);
+  row["boot_id"] = origin.boot_id;
+  row["kind"] = escaped(event.kind);
+  row["detail"] = event.detail.empty() ? Json(nullptr) : Json(escaped(event.detail));
+  append_line(out, Json{{"host_event", row}});
+}
+
+void append_json(std::string &out, const BatchView &view) {
+  for (const Event &event : view.events) append_json(out, event, *view.origin);
+  for (const Loss &loss : view.losses) append_json(out, loss, *view.origin);
+  for (const HostEvent &event : view.host_events) append_json(out, event, *view.origin);
+}
+
+std::string json_time(std::int64_t unix_us) {
+  const Json time = time_value(unix_us);
+  return time.is_string() ? time.get<std::string>() : std::string{};
+}
+
 }  // namespace iptrackd::sink

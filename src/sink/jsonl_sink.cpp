@@ -26,17 +26,28 @@ bool ends_within_line(int fd) {
 
 }  // namespace
 
-JsonlSink::JsonlSink(std::string filename, Origin origin)
-    : filename_{std::move(filename)}, origin_{std::move(origin)} {}
+JsonlSink::JsonlSink(std::string filename)
+    : filename_{std::move(filename)}, position_file_{filename_ + ".position"} {}
 
-Result<void> JsonlSink::open(std::stop_token) {
-  if (open_) return {};
-  if (is_stdout()) {
-    open_ = true;
-    return {};
-  }
+Result<std::optional<Position>> JsonlSink::open(const std::string &spool_id, const Origin &,
+                                                std::stop_token) {
+  if (is_stdout()) return std::nullopt;
   if (filename_.empty())
     return fail(Fault::usage, "the driver jsonl needs a filename; \"-\" is standard output");
+  if (!file_) {
+    if (auto opened = open_file(); !opened) return tl::unexpected{opened.error()};
+  }
+  if (!located_) {
+    if (auto found = locate(); !found) return tl::unexpected{found.error()};
+  }
+  if (stored_.spool != spool_id) {  // another spool's lines, or nobody's
+    stored_.spool = spool_id;
+    stored_.position = {};
+  }
+  return stored_.position;
+}
+
+Result<void> JsonlSink::open_file() {
   // O_NONBLOCK: opening a FIFO that nobody reads must fail instead of waiting.
   Fd file{::open(filename_.c_str(),
                  O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600)};
@@ -46,9 +57,23 @@ Result<void> JsonlSink::open(std::stop_token) {
     return fail_errno("cannot open " + filename_);
   }
   if (auto good = check_file(file.get()); !good) return good;
-  broken_line_ = ends_within_line(file.get());
   file_ = std::move(file);
-  open_ = true;
+  return {};
+}
+
+Result<void> JsonlSink::locate() {
+  auto recorded = position_file_.read();
+  if (!recorded) return tl::unexpected{recorded.error()};
+  struct stat status {};
+  if (fstat(file_.get(), &status) != 0) return fail_errno("cannot examine " + filename_);
+  stored_ = recorded->value_or(PositionFile::Record{});
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  const bool same_file = *recorded && stored_.device == status.st_dev && stored_.inode == status.st_ino;
+  if (same_file && size > stored_.size && ftruncate(file_.get(), static_cast<off_t>(stored_.size)) != 0) {
+    return fail_errno("cannot cut the unfinished lines off " + filename_);
+  }
+  broken_line_ = ends_within_line(file_.get());
+  located_ = true;
   return {};
 }
 
@@ -67,27 +92,50 @@ Result<void> JsonlSink::check_file(int fd) const {
   return {};
 }
 
-Result<void> JsonlSink::write(const Batch &batch, std::stop_token stop) {
-  if (!open_) return fail(Fault::connection, "the file is not open");
-  if (batch.empty()) return {};
+Result<void> JsonlSink::write(const std::string &spool_id, const BatchView &view, std::stop_token stop) {
   std::string lines;
-  if (broken_line_) lines += '\n';
-  for (const Event *event : batch.events) append_json(lines, *event, origin_);
-  for (const Loss &loss : batch.losses) append_json(lines, loss, origin_);
-  auto stored = store(lines, stop);
-  if (stored) broken_line_ = false;
+  if (broken_line_ && !view.empty()) lines += '\n';
+  append_json(lines, view);
+  if (is_stdout()) {
+    auto written = write_all(lines, stop);
+    if (written && !lines.empty()) broken_line_ = false;
+    return written;
+  }
+  if (!located_) return fail(Fault::connection, "the file is not open");
+  if (stored_.spool != spool_id || stored_.position != view.from) {
+    return fail(Fault::moved, filename_ + " does not reach to where these lines begin");
+  }
+  if (view.empty() && view.from == view.to) return {};
+  auto stored = store(spool_id, view, lines, stop);
+  if (stored) {
+    broken_line_ = false;
+  } else {
+    located_ = false;
+    // At once, if it is possible: who reads the file should not see lines that come again.
+    if (auto cut = locate(); !cut) located_ = false;
+  }
   return stored;
 }
 
-Result<void> JsonlSink::store(std::string_view lines, const std::stop_token &stop) {
-  if (is_stdout()) return write_all(lines, stop);
+Result<void> JsonlSink::store(const std::string &spool_id, const BatchView &view, const std::string &lines,
+                              const std::stop_token &stop) {
   struct stat before {};
   if (fstat(file_.get(), &before) != 0) return fail_errno("cannot examine " + filename_);
-  auto written = write_all(lines, stop);
-  if (written && fdatasync(file_.get()) != 0) written = fail_errno("cannot write " + filename_);
-  // The lock keeps others from appending, so that everything beyond is ours.
-  if (!written && ftruncate(file_.get(), before.st_size) != 0) broken_line_ = true;
-  return written;
+  // Lines that come after an unfinished view are told from it by the file's size, also the very first ones.
+  PositionFile::Record record{spool_id, view.from, static_cast<std::uint64_t>(before.st_size), before.st_dev,
+                              before.st_ino};
+  const bool same_place =
+      record.size == stored_.size && record.device == stored_.device && record.inode == stored_.inode;
+  if (!same_place) {
+    if (auto noted = position_file_.write(record); !noted) return noted;
+  }
+  if (auto written = write_all(lines, stop); !written) return written;
+  if (fdatasync(file_.get()) != 0) return fail_errno("cannot write " + filename_);
+  record.position = view.to;
+  record.size += lines.size();
+  if (auto noted = position_file_.write(record); !noted) return noted;
+  stored_ = record;
+  return {};
 }
 
 Result<void> JsonlSink::write_all(std::string_view lines, const std::stop_token &stop) {

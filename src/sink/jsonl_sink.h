@@ -2,9 +2,13 @@
 // lines.
 //
 // A file is made with mode 0600 and only appended to. It must be a regular file of this user's, not a
-// symbolic link, and no other daemon may be writing it. A batch is stored whole (fdatasync) or taken back.
-// Standard output cannot be taken back: a line that broke off there is ended by a newline before the next
-// one. The program must ignore SIGPIPE, so that a closed pipe is an error and not its end.
+// symbolic link, and no other daemon may be writing it. Beside it, position_file.h keeps how far it reaches:
+// lines beyond that, of a view that was not finished, are cut off when the sink opens. A file that was
+// rotated away since, or is shorter, is left as it is.
+//
+// Standard output cannot be taken back, and nobody knows what of it arrived: a line that broke off there is
+// ended by a newline before the next one. The program must ignore SIGPIPE, so that a closed pipe is an error
+// and not its end.
 #ifndef IPTRACKD_SINK_JSONL_SINK_H
 #define IPTRACKD_SINK_JSONL_SINK_H
 
@@ -12,6 +16,7 @@
 #include <string_view>
 
 #include "core/fd.h"
+#include "sink/position_file.h"
 #include "sink/sink.h"
 
 namespace iptrackd::sink {
@@ -19,25 +24,31 @@ namespace iptrackd::sink {
 class JsonlSink final : public Sink {
  public:
   // FILENAME "-" is standard output.
-  JsonlSink(std::string filename, Origin origin);
+  explicit JsonlSink(std::string filename);
 
   [[nodiscard]] std::string_view driver() const noexcept override { return "jsonl"; }
   // Faults: usage (no file name), environment (everything else).
-  [[nodiscard]] Result<void> open(std::stop_token stop) override;
-  // Faults: environment (disk full, pipe closed, ...), cancelled. The sink stays open: the same batch may be
-  // tried again.
-  [[nodiscard]] Result<void> write(const Batch &batch, std::stop_token stop) override;
+  [[nodiscard]] Result<std::optional<Position>> open(const std::string &spool_id, const Origin &origin,
+                                                     std::stop_token stop) override;
+  // Faults: environment (disk full, pipe closed, ...), moved, cancelled.
+  [[nodiscard]] Result<void> write(const std::string &spool_id, const BatchView &view,
+                                   std::stop_token stop) override;
 
  private:
   [[nodiscard]] bool is_stdout() const noexcept { return filename_ == "-"; }
+  [[nodiscard]] Result<void> open_file();
   [[nodiscard]] Result<void> check_file(int fd) const;
-  [[nodiscard]] Result<void> store(std::string_view lines, const std::stop_token &stop);
+  // Reads how far the file reaches, and cuts off the rest.
+  [[nodiscard]] Result<void> locate();
+  [[nodiscard]] Result<void> store(const std::string &spool_id, const BatchView &view,
+                                   const std::string &lines, const std::stop_token &stop);
   [[nodiscard]] Result<void> write_all(std::string_view lines, const std::stop_token &stop);
 
   std::string filename_;
-  Origin origin_;
+  PositionFile position_file_;
   Fd file_;
-  bool open_ = false;
+  PositionFile::Record stored_;
+  bool located_ = false;
   bool broken_line_ = false;
 };
 

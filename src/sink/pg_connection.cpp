@@ -34,7 +34,7 @@ Error error_of(const PGresult *result) {
   return {fault_of_sqlstate(state != nullptr ? state : ""), describe(result)};
 }
 
-Result<void> check_keywords(const std::map<std::string, std::string> &parameters) {
+Result<void> check_keywords(const PgKeywords &parameters) {
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> known{PQconndefaults(), &PQconninfoFree};
   if (known == nullptr) return fail(Fault::environment, "out of memory");
   for (const auto &[keyword, value] : parameters) {
@@ -47,29 +47,10 @@ Result<void> check_keywords(const std::map<std::string, std::string> &parameters
   return {};
 }
 
-// What the daemon adds: what the user set stands, except for the encoding, which escape.h relies on.
-std::map<std::string, std::string> with_defaults(std::map<std::string, std::string> parameters) {
-  parameters["client_encoding"] = "UTF8";
-  parameters.try_emplace("fallback_application_name", "iptrackd");
-  // A host that swallows packets fails after this long, and libpq goes on to the next one.
-  parameters.try_emplace("tcp_user_timeout", "10000");
-  return parameters;
-}
-
-std::size_t host_count(const std::map<std::string, std::string> &parameters) {
-  std::size_t commas = 0;
-  for (const char *keyword : {"host", "hostaddr"}) {
-    const auto found = parameters.find(keyword);
-    if (found == parameters.end()) continue;
-    commas = std::max<std::size_t>(commas, std::count(found->second.begin(), found->second.end(), ','));
-  }
-  return commas + 1;
-}
-
 // A library room is silent, and libpq would print the server's notices on stderr.
 void ignore_notice(void *, const PGresult *) {}
 
-PGconn *begin_connect(const std::map<std::string, std::string> &parameters) {
+PGconn *begin_connect(const PgKeywords &parameters) {
   std::vector<const char *> keywords;
   std::vector<const char *> values;
   for (const auto &[keyword, value] : parameters) {
@@ -83,22 +64,35 @@ PGconn *begin_connect(const std::map<std::string, std::string> &parameters) {
 
 }  // namespace
 
-Result<PgConnection> PgConnection::connect(const std::map<std::string, std::string> &parameters,
-                                           const Limits &limits, std::stop_token stop) {
+Result<PgConnection> PgConnection::connect(const PgKeywords &parameters, const Limits &limits,
+                                           std::stop_token stop) {
   if (auto checked = check_keywords(parameters); !checked) return tl::unexpected{checked.error()};
-  const auto complete = with_defaults(parameters);
-  PgConnection self{std::unique_ptr<PGconn, CloseConnection>{begin_connect(complete)}, limits};
+  const auto servers = each_server(with_defaults(parameters));
+  Result<PgConnection> connection = connect_one(servers.front(), limits, stop);
+  for (std::size_t i = 1; i < servers.size(); ++i) {
+    if (connection || connection.error().fault() != Fault::connection) break;
+    const Error before = connection.error();
+    connection = connect_one(servers[i], limits, stop);
+    if (!connection && connection.error().message() != before.message()) {
+      connection = tl::unexpected{connection.error().in_context(before.message())};
+    }
+  }
+  return connection;
+}
+
+Result<PgConnection> PgConnection::connect_one(const PgKeywords &server, const Limits &limits,
+                                               const std::stop_token &stop) {
+  PgConnection self{std::unique_ptr<PGconn, CloseConnection>{begin_connect(server)}, limits};
   if (self.connection_ == nullptr) return fail(Fault::environment, "out of memory");
   if (PQstatus(self.connection_.get()) == CONNECTION_BAD) {
     const std::string message = one_line(PQerrorMessage(self.connection_.get()));
     // libpq has no code for it, but words every complaint about a value like this.
-    const bool value_is_wrong = message.starts_with("invalid ");
+    const bool value_is_wrong = message.starts_with("invalid ") || message.starts_with("could not match ");
     return fail(value_is_wrong ? Fault::usage : Fault::connection,
                 std::string{connect_failure} + ": " + message);
   }
   PQsetNoticeReceiver(self.connection_.get(), ignore_notice, nullptr);
-  const auto deadline = Clock::now() + limits.connect * static_cast<int>(host_count(complete));
-  if (auto established = self.establish(deadline, stop); !established) {
+  if (auto established = self.establish(Clock::now() + limits.connect, stop); !established) {
     return tl::unexpected{established.error().in_context(std::string{connect_failure})};
   }
   const char *encoding = PQparameterStatus(self.connection_.get(), "server_encoding");
@@ -197,6 +191,7 @@ Result<std::vector<PgConnection::Row>> PgConnection::collect(Clock::time_point d
     if (*result == nullptr) break;
     const PGresult *raw = result->get();
     const ExecStatusType status = PQresultStatus(raw);
+    last_tag_ = PQcmdStatus(const_cast<PGresult *>(raw));
     if (status == PGRES_TUPLES_OK) {
       rows = rows_of(raw);
     } else if (status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY && !error) {
@@ -273,6 +268,14 @@ Result<void> PgConnection::copy_in(const std::string &sql, std::string_view byte
   if (auto asked = await_copy(deadline, stop); !asked) return asked;
   if (auto sent = send_copy(bytes, deadline, stop); !sent) return sent;
   if (auto rows = collect(deadline, stop); !rows) return tl::unexpected{rows.error()};
+  return {};
+}
+
+Result<void> PgConnection::commit(const std::string &sql, std::stop_token stop) {
+  if (auto done = execute(sql + ";COMMIT", std::move(stop)); !done) return done;
+  // A transaction that had failed answers COMMIT with this, and no error.
+  if (last_tag_ != "COMMIT")
+    return lose(Fault::connection, "the server answered " + last_tag_ + " to COMMIT");
   return {};
 }
 

@@ -13,7 +13,6 @@
 #include <libpq-fe.h>
 
 #include <chrono>
-#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -22,6 +21,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "sink/pg_hosts.h"
 
 namespace iptrackd::sink {
 
@@ -38,8 +38,8 @@ class PgConnection {
 
   // PARAMETERS are libpq's keywords. Faults: usage (unknown keyword, impossible value), environment (the
   // server's encoding is not UTF-8), connection, cancelled.
-  [[nodiscard]] static Result<PgConnection> connect(const std::map<std::string, std::string> &parameters,
-                                                    const Limits &limits, std::stop_token stop);
+  [[nodiscard]] static Result<PgConnection> connect(const PgKeywords &parameters, const Limits &limits,
+                                                    std::stop_token stop);
 
   // Runs one or several statements, separated by semicolons, and forgets their results.
   [[nodiscard]] Result<void> execute(const std::string &sql, std::stop_token stop);
@@ -49,6 +49,9 @@ class PgConnection {
                                                std::stop_token stop);
   // Runs SQL, whose last statement is a COPY ... FROM STDIN, and feeds it BYTES.
   [[nodiscard]] Result<void> copy_in(const std::string &sql, std::string_view bytes, std::stop_token stop);
+
+  // Runs SQL and COMMIT in one message: the server is never left waiting between the two.
+  [[nodiscard]] Result<void> commit(const std::string &sql, std::stop_token stop);
 
   // Half a transaction may be open after a failure; this ends it. Failing that, the connection is lost.
   void roll_back(std::stop_token stop);
@@ -67,6 +70,8 @@ class PgConnection {
   PgConnection(std::unique_ptr<PGconn, CloseConnection> connection, const Limits &limits)
       : connection_{std::move(connection)}, limits_{limits} {}
 
+  [[nodiscard]] static Result<PgConnection> connect_one(const PgKeywords &server, const Limits &limits,
+                                                        const std::stop_token &stop);
   [[nodiscard]] Result<void> establish(Clock::time_point deadline, const std::stop_token &stop);
   [[nodiscard]] Result<void> wait(short events, Clock::time_point deadline, const std::stop_token &stop);
   [[nodiscard]] Result<void> flush(Clock::time_point deadline, const std::stop_token &stop);
@@ -80,6 +85,7 @@ class PgConnection {
 
   std::unique_ptr<PGconn, CloseConnection> connection_;
   Limits limits_;
+  std::string last_tag_;  // of the last statement that succeeded or failed
   bool lost_ = false;
 };
 

@@ -17,6 +17,7 @@ bool contains(const auto &classes, std::string_view sqlstate) {
 }  // namespace
 
 Fault fault_of_sqlstate(std::string_view sqlstate) noexcept {
+  if (sqlstate == "IT001") return Fault::moved;
   if (sqlstate.empty() || sqlstate == "3D000" || contains(passing_classes, sqlstate))
     return Fault::connection;
   if (contains(data_classes, sqlstate)) return Fault::rejected;

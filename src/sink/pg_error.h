@@ -15,6 +15,7 @@ namespace iptrackd::sink {
 //                resources (too many connections, disk full), 58 system error, 40 rollback (deadlock), 25
 //                (25006: a standby), 28 authentication, 3D000 no such database, 55 not in the right state;
 //                empty
+//   moved        IT001, which advance_spool() raises
 //   rejected     22 data, 23 constraint, 54 limit exceeded, 44 check option, P0 raised by a trigger
 //   environment  all else, such as 42 (no privilege, no such table), 0A, XX
 //

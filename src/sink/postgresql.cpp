@@ -33,4 +33,15 @@ Result<std::string> quoted_schema(std::string_view name) {
   return quoted;
 }
 
+// standard_conforming_strings has been on by default since PostgreSQL 9.1; a backslash would still depend on
+// it, so that the E form is used.
+std::string sql_literal(std::string_view text) {
+  std::string out{"E'"};
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += c;
+    out += c;
+  }
+  return out + '\'';
+}
+
 }  // namespace iptrackd::sink

@@ -22,6 +22,9 @@ struct PostgresqlOptions {
 // NUL, or begins with "pg_", which PostgreSQL keeps for itself.
 [[nodiscard]] Result<std::string> quoted_schema(std::string_view name);
 
+// TEXT as an SQL string, quotes included.
+[[nodiscard]] std::string sql_literal(std::string_view text);
+
 }  // namespace iptrackd::sink
 
 #endif

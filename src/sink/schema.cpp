@@ -20,20 +20,9 @@ std::string replaced(std::string_view sql, std::string_view quoted) {
   return out.append(sql);
 }
 
-// As SQL text in single quotes. standard_conforming_strings has been on by default since PostgreSQL 9.1; a
-// backslash would still depend on it, so that the E form is used.
-std::string literal(std::string_view text) {
-  std::string out{"E'"};
-  for (const char c : text) {
-    if (c == '\'' || c == '\\') out += c;
-    out += c;
-  }
-  return out + '\'';
-}
-
 std::string prologue(std::string_view schema, std::string_view quoted) {
   return "SELECT pg_advisory_xact_lock(hashtextextended(" +
-         literal("iptrackd schema " + std::string{schema}) + ", 0));\n" +
+         sql_literal("iptrackd schema " + std::string{schema}) + ", 0));\n" +
          replaced(
              "CREATE SCHEMA IF NOT EXISTS @schema@;\n"
              "CREATE TABLE IF NOT EXISTS @schema@.schema_version (\n"
@@ -48,7 +37,7 @@ std::string prologue(std::string_view schema, std::string_view quoted) {
 std::string body(const Migration &migration, std::string_view quoted) {
   return replaced(migration.sql, quoted) +
          replaced("INSERT INTO @schema@.schema_version (version, name) VALUES (", quoted) +
-         std::to_string(migration.version) + ", " + literal(migration.name) + ");\n";
+         std::to_string(migration.version) + ", " + sql_literal(migration.name) + ");\n";
 }
 
 Result<std::int64_t> as_integer(const std::vector<PgConnection::Row> &rows) {

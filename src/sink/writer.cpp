@@ -4,6 +4,9 @@
 #include <condition_variable>
 #include <mutex>
 #include <utility>
+#include <vector>
+
+#include "core/clock.h"
 
 namespace iptrackd::sink {
 namespace {
@@ -17,165 +20,192 @@ void sleep(milliseconds duration, const std::stop_token &stop) {
   never.wait_for(lock, stop, duration, [] { return false; });
 }
 
+// What stands for the refused entry, the only one of VIEW.
+Loss loss_for(const BatchView &view) {
+  Loss loss;
+  loss.stage = "sink";
+  loss.cause = "rejected";
+  loss.count = 1;
+  if (!view.events.empty()) {
+    const Event &event = view.events.front();
+    loss.from_unix_us = loss.to_unix_us = event.unix_us;
+    loss.kind = event.kind;
+    loss.uid = event.uid;
+  } else if (!view.losses.empty()) {
+    loss = view.losses.front();  // what it counted stays counted
+    loss.stage = "sink";
+    loss.cause = "rejected";
+  } else {
+    loss.from_unix_us = loss.to_unix_us = unix_time_us();
+  }
+  return loss;
+}
+
 }  // namespace
 
-Writer::Writer(Pool &pool, Sink &sink, Options options, Observer observer)
-    : pool_{pool},
+Writer::Writer(BatchSource &source, Sink &sink, Origin origin, Options options, Observer observer,
+               SetAside set_aside)
+    : source_{source},
       sink_{sink},
+      origin_{std::move(origin)},
       options_{options},
       observer_{std::move(observer)},
+      set_aside_{std::move(set_aside)},
+      locator_{source, sink, origin_, observer_.noticed},
       backoff_{options.backoff} {}
 
-Writer::Summary Writer::run(std::stop_token flush_deadline) {
+Writer::Summary Writer::run(std::stop_token stop) {
+  Summary summary;
   bool more = true;
-  while (more && !flush_deadline.stop_requested()) {
-    more = gather();
-    store_batch(flush_deadline);
+  bool opened = false;
+  while (more && !stop.stop_requested()) {
+    auto stepped = step(stop);
+    opened = opened || locator_.located();
+    if (stepped) {
+      more = *stepped;
+    } else if (stepped.error().fault() == Fault::usage && !opened) {
+      summary.error = stepped.error();
+      break;
+    } else {
+      fail_and_wait(stepped.error(), stop);
+    }
   }
-  // The last batch may have booked losses of its own.
-  while (!book_.empty() && !flush_deadline.stop_requested()) store_batch(flush_deadline);
-  if (flush_deadline.stop_requested()) drain();
   const Counters counted = counters();
-  return {counted.rows, counted.rejected, unwritten_, book_.take()};
+  summary.written = counted.rows;
+  summary.rejected = counted.rejected;
+  summary.complete = !more;
+  summary.acknowledged = source_.acknowledged();
+  return summary;
 }
 
-// Fills the batch; false when the pool will give nothing more.
-bool Writer::gather() {
-  bool more = pool_.take(batch_, options_.rows, options_.linger);
-  const auto deadline = Clock::now() + options_.linger;
-  std::size_t bytes = 0;
-  std::size_t counted = 0;
-  while (more && !batch_.empty() && batch_.size() < options_.rows) {
-    for (; counted < batch_.size(); ++counted) bytes += batch_[counted]->footprint();
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
-    if (bytes >= options_.bytes || left <= milliseconds::zero()) break;
-    more = pool_.take(batch_, options_.rows - batch_.size(), left);
+Result<bool> Writer::step(const std::stop_token &stop) {
+  if (!locator_.located()) {
+    if (auto located = locator_.locate(stop); !located) return tl::unexpected{located.error()};
   }
-  return more;
+  const auto read = source_.read(locator_.cursor(), options_.batch, batch_, stop);
+  if (!read) return tl::unexpected{read.error()};
+  if (*read == BatchSource::Read::ended) return false;
+  const auto done = *read == BatchSource::Read::some ? deliver(stop) : live(stop);
+  if (!done) return tl::unexpected{done.error()};
+  return true;
 }
 
-void Writer::store_batch(const std::stop_token &stop) {
-  const std::vector<Loss> losses = book_.take();
-  if (batch_.empty() && losses.empty() && Clock::now() - last_write_ < options_.heartbeat) return;
-  std::vector<const Event *> events;
-  events.reserve(batch_.size());
-  for (const EventPtr &event : batch_) events.push_back(event.get());
-
-  auto stored = store(events, losses, stop);
-  if (!stored && stored.error().fault() == Fault::rejected) {
-    store_losses(losses, stop);
-    store_halves(events, stop);
-  } else if (!stored) {
-    for (const Loss &loss : losses) book_.add(loss);
-    unwritten_ += events.size();
-  }
-  batch_.clear();
+Result<void> Writer::live(const std::stop_token &stop) {
+  if (stop.stop_requested() || Clock::now() - last_write_ < options_.heartbeat) return {};
+  return store({&origin_, locator_.cursor(), locator_.cursor(), {}, {}, {}}, stop);
 }
 
-// Tries until it is done. Faults: rejected, cancelled.
-Result<void> Writer::store(Events events, std::span<const Loss> losses, const std::stop_token &stop) {
-  while (true) {
-    Result<void> done = attempt({events, losses}, stop);
-    if (done) return done;
-    const Fault fault = done.error().fault();
-    if (fault == Fault::cancelled) return done;
-    note_failure(done.error());
-    if (fault == Fault::rejected) return done;
-    sleep(backoff_.next(), stop);
-    if (stop.stop_requested()) return fail(Fault::cancelled, done.error().message());
+// Parts that were refused as a whole wait on a stack, the earliest on top: entries are stored in their order.
+Result<void> Writer::deliver(const std::stop_token &stop) {
+  struct Part {
+    std::size_t first, count;
+  };
+  std::vector<Part> parts{{0, batch_.size()}};
+  while (!parts.empty() && !stop.stop_requested()) {
+    const Part part = parts.back();
+    parts.pop_back();
+    const BatchView view = batch_.slice(part.first, part.count);
+    auto stored = store(view, stop);
+    if (stored) continue;
+    if (!is_refusal(stored.error(), view, stop)) return stored;
+    if (part.count > 1) {
+      errors_.fetch_add(1, std::memory_order_relaxed);
+      parts.push_back({part.first + part.count / 2, part.count - part.count / 2});
+      parts.push_back({part.first, part.count / 2});
+    } else if (auto refused = refuse(view, stored.error(), stop); !refused) {
+      return refused;
+    }
   }
-}
-
-Result<void> Writer::attempt(const Batch &batch, const std::stop_token &stop) {
-  if (auto opened = sink_.open(stop); !opened) {
-    // A rejection says something about rows, and none was written yet.
-    if (opened.error().fault() != Fault::rejected) return opened;
-    return fail(Fault::environment, opened.error().message());
-  }
-  if (auto written = sink_.write(batch, stop); !written) return written;
-  note_success(batch);
   return {};
 }
 
-void Writer::store_losses(std::span<const Loss> losses, const std::stop_token &stop) {
-  if (losses.empty()) return;
-  auto stored = store({}, losses, stop);
-  if (!stored && stored.error().fault() == Fault::cancelled) {
-    for (const Loss &loss : losses) book_.add(loss);
-  }
+Result<void> Writer::store(const BatchView &view, const std::stop_token &stop) {
+  if (auto written = locator_.write(view, stop); !written) return written;
+  note_success(view);
+  return {};
 }
 
-// EVENTS were refused as a whole. Parts wait on a stack, the earliest on top, so that rows are stored in
-// their order.
-void Writer::store_halves(Events events, const std::stop_token &stop) {
-  std::vector<Events> parts;
-  const auto split = [&parts](Events whole) {
-    parts.push_back(whole.subspan(whole.size() / 2));
-    parts.push_back(whole.first(whole.size() / 2));
-  };
-  if (events.empty()) return;
-  parts.push_back(events);
-  while (!parts.empty()) {
-    const Events part = parts.back();
-    parts.pop_back();
-    if (part.empty()) continue;
-    if (stop.stop_requested()) {
-      unwritten_ += part.size();
-      continue;
-    }
-    auto stored = store(part, {}, stop);
-    if (stored) continue;
-    if (stored.error().fault() == Fault::cancelled) {
-      unwritten_ += part.size();
-    } else if (part.size() == 1) {
-      give_up(*part.front(), stored.error());
-    } else {
-      split(part);
-    }
-  }
+// Whether ERROR is this data's fault.
+bool Writer::is_refusal(const Error &error, const BatchView &view, const std::stop_token &stop) {
+  if (view.empty()) return false;
+  if (error.fault() == Fault::rejected) return true;
+  if (error.fault() != Fault::environment) return false;
+  if (trouble_at_ != view.from) trouble_count_ = 0;
+  trouble_at_ = view.from;
+  ++trouble_count_;
+  const bool suspected = view.from.index < suspected_before_ || trouble_count_ >= options_.attempts;
+  if (!suspected || !takes_others(view, stop)) return false;
+  suspected_before_ = batch_.to().index;
+  return true;
 }
 
-void Writer::give_up(const Event &event, const Error &error) {
-  rejected_.fetch_add(1, std::memory_order_relaxed);
-  book_.add({event.unix_us, event.unix_us, "sink", "rejected", event.kind, event.uid, 1});
-  if (observer_.rejected) observer_.rejected(event, error);
+// Whether the sink would store a harmless event in the place of VIEW.
+bool Writer::takes_others(const BatchView &view, const std::stop_token &stop) {
+  Event harmless;
+  harmless.unix_us = unix_time_us();
+  if (!view.events.empty()) harmless.kind = view.events.front().kind;
+  const BatchView probe{view.origin, view.from, view.to, {&harmless, 1}, {}, {}};
+  return locator_.locate(stop).has_value() && locator_.cursor() == view.from &&
+         sink_.rehearse(probe, stop).has_value();
 }
 
-void Writer::note_failure(const Error &error) {
+Result<void> Writer::refuse(const BatchView &view, const Error &error, const std::stop_token &stop) {
   errors_.fetch_add(1, std::memory_order_relaxed);
-  if (error.fault() == Fault::rejected) return;
-  if (!failing_ && observer_.failed) observer_.failed(error);
-  failing_ = true;
+  if (set_aside_ && set_aside_at_ != view.to) {
+    if (auto kept = set_aside_(view, error); !kept && observer_.failed) observer_.failed(kept.error());
+    set_aside_at_ = view.to;
+  }
+  Loss loss = loss_for(view);
+  const BatchView instead{view.origin, view.from, view.to, {}, {&loss, 1}, {}};
+  auto stored = store(instead, stop);
+  if (!stored && stored.error().fault() == Fault::rejected) {
+    // Its time, for one, may be what was refused.
+    loss.from_unix_us = loss.to_unix_us = unix_time_us();
+    loss.uid.reset();
+    stored = store(instead, stop);
+  }
+  if (!stored) {
+    if (stored.error().fault() != Fault::rejected) return stored;
+    return fail(Fault::environment, "the loss of a refused row is refused too: " + stored.error().message());
+  }
+  rejected_.fetch_add(1, std::memory_order_relaxed);
+  if (observer_.rejected) observer_.rejected(view, error);
+  return {};
 }
 
-void Writer::note_success(const Batch &batch) {
+void Writer::fail_and_wait(const Error &error, const std::stop_token &stop) {
+  locator_.lose();
+  if (error.fault() == Fault::cancelled) return;
+  if (error.fault() == Fault::moved) {
+    moves_.fetch_add(1, std::memory_order_relaxed);
+    if (observer_.moved) observer_.moved();
+    // The position tells at once how to go on; twice in a row, something is amiss.
+    if (!std::exchange(moved_last_, true)) return;
+  } else {
+    errors_.fetch_add(1, std::memory_order_relaxed);
+    if (!failing_ && observer_.failed) observer_.failed(error);
+    failing_ = true;
+  }
+  sleep(backoff_.next(), stop);
+}
+
+void Writer::note_success(const BatchView &view) {
   last_write_ = Clock::now();
   backoff_.reset();
+  moved_last_ = false;
   if (failing_ && observer_.recovered) observer_.recovered();
   failing_ = false;
-  if (batch.empty()) return;
-  rows_.fetch_add(batch.events.size(), std::memory_order_relaxed);
+  if (view.empty()) return;
+  rows_.fetch_add(view.events.size(), std::memory_order_relaxed);
   batches_.fetch_add(1, std::memory_order_relaxed);
-  if (!batch.events.empty()) last_unix_us_.store(batch.events.back()->unix_us, std::memory_order_relaxed);
-  if (observer_.written) observer_.written(batch.events.size());
-}
-
-// Counts what the pool still holds. It stops at the first pause: a source that has not finished is not waited
-// for.
-void Writer::drain() {
-  bool more = true;
-  do {
-    batch_.clear();
-    more = pool_.take(batch_, options_.rows, milliseconds{0});
-    unwritten_ += batch_.size();
-  } while (more && !batch_.empty());
-  batch_.clear();
+  if (!view.events.empty()) last_unix_us_.store(view.events.back().unix_us, std::memory_order_relaxed);
+  if (observer_.written) observer_.written(view.events.size());
 }
 
 Writer::Counters Writer::counters() const noexcept {
-  return {rows_.load(std::memory_order_relaxed), batches_.load(std::memory_order_relaxed),
+  return {rows_.load(std::memory_order_relaxed),   batches_.load(std::memory_order_relaxed),
           errors_.load(std::memory_order_relaxed), rejected_.load(std::memory_order_relaxed),
-          last_unix_us_.load(std::memory_order_relaxed)};
+          moves_.load(std::memory_order_relaxed),  last_unix_us_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace iptrackd::sink

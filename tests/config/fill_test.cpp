@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 TEST_CASE("every key reaches its field") {
   const auto config = loaded(R"(
 host-name: node
-ring-buffer: {size: 128K, drain-interval-ms: 7}
+ring-buffer: {size: 128K, drain-interval-ms: 7, user-budget: 8}
 bpf: {pin-directory: /p, keep-on-exit: false}
 pam: {fifo-file: /f}
 log-pool:
@@ -30,7 +30,7 @@ log: {level: trace}
 whitelist: {include-root: true}
 )");
   CHECK(config.host_name == "node");
-  CHECK(config.ring_buffer == RingBuffer{128U << 10U, 7ms});
+  CHECK(config.ring_buffer == RingBuffer{128U << 10U, 7ms, 8});
   CHECK(config.bpf == Bpf{"/p", false});
   CHECK(config.pam.fifo_file == "/f");
   CHECK(config.log_pool.records == PoolRecords{1, 2, 3});

@@ -62,6 +62,7 @@ class FifoReaderFixture {
       for (const auto &event : events) {
         rows.push_back(
             {event->kind, std::string{event->pam_user.view()}, event->boot_ns, event->pid, event->ppid});
+        reader_->settle(*event);
       }
     }
     return rows;
@@ -74,6 +75,7 @@ class FifoReaderFixture {
   }
   void forget() {
     stop();
+    if (reader_) reader_->tidy();
     pool_.reset();
     reader_.reset();
   }

@@ -25,16 +25,19 @@ struct LeftoversFixture {
     std::ofstream{directory + "/" + name, std::ios::binary}.write(
         reinterpret_cast<const char *>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   }
-  // The user names in the order in which the records are shown.
+  // The user names in the order in which the records are shown; all that are taken are settled.
   std::vector<std::string> users(std::uint64_t bad = 0) {
     std::vector<std::string> users;
-    const auto removed = leftovers.visit([&](Bytes record) {
+    std::vector<std::uint64_t> tickets;
+    const auto removed = leftovers.visit([&](Bytes record, std::uint64_t ticket) {
       Event event;
       if (!parse_record(record, {}, event)) return Verdict::bad;
       users.emplace_back(event.pam_user.view());
+      tickets.push_back(ticket);
       return Verdict::taken;
     });
     CHECK(removed == bad);
+    for (const std::uint64_t ticket : tickets) leftovers.settle(ticket);
     return users;
   }
 };
@@ -69,9 +72,31 @@ TEST_CASE("later keeps the record and what comes behind it; bad removes it") {
   fixture.make_directory();
   for (const char *name : {"1", "2", "3"}) fixture.put(name, record_of(name));
   int shown = 0;
-  CHECK(fixture.leftovers.visit([&](Bytes) { return ++shown == 1 ? Verdict::bad : Verdict::later; }) == 1);
+  CHECK(fixture.leftovers.visit([&](Bytes, std::uint64_t) { return ++shown == 1 ? Verdict::bad : Verdict::later; }) == 1);
   CHECK(shown == 2);
   CHECK(fixture.users() == std::vector<std::string>{"2", "3"});
+}
+
+TEST_CASE("what is taken is shown once, and its file stays until it is settled") {
+  LeftoversFixture fixture;
+  fixture.make_directory();
+  fixture.put("1", record_of("alice"));
+  std::vector<std::uint64_t> tickets;
+  const auto take = [&](Bytes, std::uint64_t ticket) {
+    tickets.push_back(ticket);
+    return Verdict::taken;
+  };
+  CHECK(fixture.leftovers.visit(take) == 0);
+  CHECK(fixture.leftovers.visit(take) == 0);
+  REQUIRE(tickets.size() == 1);
+  CHECK(file_count(fixture.directory) == 1);
+  // A daemon that dies here leaves it to the next one.
+  Leftovers next{fixture.scratch / "pam.fifo"};
+  CHECK(next.visit([](Bytes, std::uint64_t) { return Verdict::later; }) == 0);
+  fixture.leftovers.settle(tickets[0] + 1);
+  CHECK(file_count(fixture.directory) == 1);
+  fixture.leftovers.settle(tickets[0]);
+  CHECK(file_count(fixture.directory) == 0);
 }
 
 TEST_CASE("files that are no record are counted and removed") {

@@ -12,6 +12,7 @@
 
 #include "daemon.h"
 #include "deed.h"
+#include "skip.h"
 
 namespace iptrackd::scenario {
 namespace {
@@ -59,16 +60,18 @@ void check_text_refused(const std::string &text, int line) {
   CHECK(names_in(directory.path()) == std::set<std::string>{"bad.yml"});
 }
 
-// `run` ends with one sentence and exit code 1, and its directory and pins are as they were.
-std::string sentence_of_failure(const Prepared &prepared, const Launch &launch) {
+// `run` ends with one sentence and exit code STATUS; nothing new stands beside its configuration but a spool,
+// and there are no pins.
+std::string sentence_of_failure(const Prepared &prepared, const Launch &launch, int status = 1) {
   const auto before = names_in(prepared.configuration.parent_path());
   const Ended ended = run(launch, std::chrono::seconds{30});
   CAPTURE(ended.out);
   CAPTURE(ended.err);
-  CHECK(ended.status == 1);
+  CHECK(ended.status == status);
   const auto lines = lines_of(ended.err);
   CHECK(lines.size() == 1);
   auto after = names_in(prepared.configuration.parent_path());
+  after.erase("spool");
   CHECK(after == before);
   CHECK_FALSE(has_pins(prepared));
   return ended.err;
@@ -156,12 +159,31 @@ TEST_CASE("bad input: no BTF") {
   CHECK(mentions(sentence_of_failure(prepared, launch), "BTF"));
 }
 
-TEST_CASE("bad input: no database") {
+TEST_CASE("bad input: a database without the schema") {
+  if (!settings().connection) return skip("rows are read from a file here");
   const TemporaryDirectory directory;
-  // Port 1 of the loopback interface: nobody serves there.
-  const Prepared prepared = prepare(
-      directory.path(), {"", Connection{{"host", "127.0.0.1"}, {"port", "1"}, {"dbname", "iptrackd"}}});
-  CHECK(mentions(sentence_of_failure(prepared, daemon_launch("run", prepared.configuration)), "PostgreSQL"));
+  const Prepared prepared = prepare(directory.path(), {});
+  CHECK(
+      mentions(sentence_of_failure(prepared, daemon_launch("run", prepared.configuration)), "schema apply"));
+}
+
+TEST_CASE("bad input: a pin directory with a dot in its name") {
+  const TemporaryDirectory directory;
+  const Prepared prepared = prepare(directory.path(), {"bpf: {pin-directory: /sys/fs/bpf/a.b}\n"});
+  apply_schema(prepared);
+  CHECK(mentions(sentence_of_failure(prepared, daemon_launch("run", prepared.configuration), 2), "a.b"));
+}
+
+TEST_CASE("bad input: a spool that another daemon uses") {
+  Daemon first;
+  const TemporaryDirectory directory;
+  DaemonOptions options;
+  options.drop_in = "spool: {directory: " + (first.directory() / "spool").string() + "}\n";
+  const Prepared prepared = prepare(directory.path(), options);
+  apply_schema(prepared);
+  CHECK(mentions(sentence_of_failure(prepared, daemon_launch("run", prepared.configuration)), "spool"));
+  wait_for_rows(first.rows());
+  CHECK(first.stop().status == 0);
 }
 
 TEST_CASE("bad input: a FIFO that another daemon reads") {

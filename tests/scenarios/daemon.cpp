@@ -27,10 +27,15 @@ std::string database_section(const Prepared &prepared) {
   return section;
 }
 
+// A daemon that was killed leaves its programs at work.
+Path pins_of(const Path &directory) {
+  return Path{"/sys/fs/bpf"} / directory.filename();
+}
+
 }  // namespace
 
 TemporaryDirectory::TemporaryDirectory() {
-  std::string name = "/tmp/iptrackd-scenario.XXXXXX";
+  std::string name = "/tmp/iptrackd-scenario-XXXXXX";  // no dot: the pins' directory has the same name
   if (mkdtemp(name.data()) == nullptr) throw std::system_error{errno, std::generic_category(), "mkdtemp"};
   path_ = name;
 }
@@ -38,6 +43,7 @@ TemporaryDirectory::TemporaryDirectory() {
 TemporaryDirectory::~TemporaryDirectory() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+  std::filesystem::remove_all(pins_of(path_), ignored);
 }
 
 void write_file(const Path &file, const std::string &text) {
@@ -55,7 +61,7 @@ Launch daemon_launch(const std::string &verb, const Path &configuration) {
 Prepared prepare(const Path &directory, const DaemonOptions &options) {
   Prepared prepared;
   prepared.configuration = directory / "iptrackd.yml";
-  prepared.pins = Path{"/sys/fs/bpf"} / directory.filename();
+  prepared.pins = pins_of(directory);
   prepared.jsonl = directory / "rows.jsonl";
   prepared.connection = options.connection;
   if (!prepared.connection && settings().connection) {
@@ -92,9 +98,22 @@ std::unique_ptr<Rows> open_rows(const std::optional<Connection> &connection, con
 
 Daemon::Daemon(const DaemonOptions &options) : prepared_{prepare(directory_.path(), options)} {
   apply_schema(prepared_);
-  Launch launch = daemon_launch("run", prepared_.configuration);
-  if (options.adjust) options.adjust(launch);
-  process_ = std::make_unique<Process>(launch);
+  launch_ = daemon_launch("run", prepared_.configuration);
+  if (options.adjust) options.adjust(launch_);
+  start_again_and_wait();
+  rows_ = open_rows(prepared_.connection, prepared_.jsonl);
+}
+
+void Daemon::start_again() {
+  process_ = std::make_unique<Process>(launch_);
+}
+
+void Daemon::start_again_and_wait() {
+  start_again();
+  wait_until_ready();
+}
+
+void Daemon::wait_until_ready() {
   const auto ready = [&] {
     return (process_->out() + process_->err()).find("ready") != std::string::npos ||
            process_->wait(Milliseconds{0}).has_value();
@@ -103,7 +122,11 @@ Daemon::Daemon(const DaemonOptions &options) : prepared_{prepare(directory_.path
   if (!settled || process_->wait(Milliseconds{0})) {
     throw std::runtime_error{"the daemon is not ready: " + process_->out() + process_->err()};
   }
-  rows_ = open_rows(prepared_.connection, prepared_.jsonl);
+}
+
+void Daemon::kill() {
+  process_->signal(SIGKILL);
+  if (!process_->wait(std::chrono::seconds{10})) throw std::runtime_error{"the daemon survives SIGKILL"};
 }
 
 Ended Daemon::stop(int signal, Milliseconds timeout) {

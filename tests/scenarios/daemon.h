@@ -13,7 +13,7 @@
 
 namespace iptrackd::scenario {
 
-// Removed with everything in it.
+// Removed with everything in it, and with the pins of a daemon that ran there.
 class TemporaryDirectory {
  public:
   TemporaryDirectory();
@@ -59,12 +59,21 @@ class Daemon {
   [[nodiscard]] Process &process() { return *process_; }
   [[nodiscard]] const Prepared &prepared() const { return prepared_; }
   [[nodiscard]] const Path &directory() const { return directory_.path(); }
+  // Another daemon in the place of one that has ended, with everything that it left. Returns at once, or as
+  // the constructor does.
+  void start_again();
+  void start_again_and_wait();
+  // kill -9.
+  void kill();
   // Sends SIGNAL and returns what the daemon left; one that does not end in time is killed.
   [[nodiscard]] Ended stop(int signal = SIGTERM, Milliseconds timeout = std::chrono::seconds{20});
 
  private:
+  void wait_until_ready();
+
   TemporaryDirectory directory_;
   Prepared prepared_;
+  Launch launch_;
   std::unique_ptr<Process> process_;
   std::unique_ptr<Rows> rows_;
 };

@@ -88,7 +88,7 @@ class JsonlRows final : public Rows {
       Json row = Json::parse(line);
       if (row.contains("loss")) {
         losses_.push_back(row.at("loss"));
-      } else {
+      } else if (!row.contains("host_event")) {
         rows_.push_back(normalised(std::move(row)));
       }
     }

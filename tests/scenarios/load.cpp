@@ -1,5 +1,7 @@
 #include "load.h"
 
+#include <doctest/doctest.h>
+
 #include <stdexcept>
 
 namespace iptrackd::scenario {
@@ -40,6 +42,17 @@ Lost lost_since(Rows &rows, std::int64_t since) {
     }
   }
   return lost;
+}
+
+void check_stored_once(Rows &rows, const Generated &generated, std::int64_t since) {
+  const auto found = rows.of_session(generated.sid, since, now_us());
+  for (const auto &[kind, count] : generated.events) {
+    CAPTURE(kind);
+    CHECK(found.at(kind) == count);
+  }
+  const Lost lost = lost_since(rows, since);
+  CHECK(lost.count == 0);
+  CHECK(lost.unknown == 0);
 }
 
 }  // namespace iptrackd::scenario

@@ -28,6 +28,12 @@ struct Lost {
 };
 [[nodiscard]] Lost lost_since(Rows &rows, std::int64_t since);
 
+// Each event of GENERATED is a row, no more and no fewer, and nothing was lost of anybody since SINCE.
+void check_stored_once(Rows &rows, const Generated &generated, std::int64_t since);
+
+// A load that lasts: so many events in a second.
+inline constexpr int lasting_rate = 1000;
+
 }  // namespace iptrackd::scenario
 
 #endif

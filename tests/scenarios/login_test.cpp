@@ -2,58 +2,22 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
-#include <sstream>
 #include <vector>
 
 #include "daemon.h"
 #include "deed.h"
 #include "skip.h"
+#include "sshd.h"
 
 namespace iptrackd::scenario {
 namespace {
 
 using std::chrono::seconds;
 
-Path callback() {
-  return settings().daemon.parent_path() / "iptrackd-pam-callback";
-}
-
-class Sshd {
- public:
-  explicit Sshd(const Path &fifo) { (void)script({"start", state(), fifo.string(), callback().string()}); }
-  ~Sshd() { (void)run(launch({"stop", state()})); }
-  Sshd(const Sshd &) = delete;
-  Sshd &operator=(const Sshd &) = delete;
-
-  // METHOD is "login" (by key) or "password". What each login's own shell saw.
-  [[nodiscard]] std::vector<Json> log_in(const std::string &method, int count) const {
-    std::istringstream lines{script({method, state(), std::to_string(count)})};
-    std::vector<Json> facts;
-    for (std::string line; std::getline(lines, line);) facts.push_back(Json::parse(line));
-    return facts;
-  }
-
- private:
-  [[nodiscard]] std::string state() const { return (directory_.path() / "sshd").string(); }
-  [[nodiscard]] static Launch launch(std::vector<std::string> arguments) {
-    const Path script = settings().scripts / ".." / "tests" / "scenarios" / "sshd" / "sshd.sh";
-    arguments.insert(arguments.begin(), script.string());
-    Launch launch;
-    launch.arguments = std::move(arguments);
-    return launch;
-  }
-  [[nodiscard]] static std::string script(const std::vector<std::string> &arguments) {
-    const Ended ended = run(launch(arguments), seconds{100});
-    if (ended.status != 0) throw std::runtime_error{"sshd.sh " + arguments.front() + ": " + ended.err};
-    return ended.out;
-  }
-  TemporaryDirectory directory_;
-};
-
 // The callback's environment as pam_exec sets it up.
 Launch callback_launch(const Path &fifo, const std::string &user) {
   Launch launch;
-  launch.arguments = {callback().string(), "-p", fifo.string()};
+  launch.arguments = {callback_program().string(), "-p", fifo.string()};
   launch.prepare = [user] {
     clearenv();
     setenv("PAM_TYPE", "open_session", 1);
@@ -136,8 +100,8 @@ TEST_CASE("login: two hundred callbacks at once are two hundred rows") {
   std::vector<Process> started;
   for (int process = 0; process < processes; ++process) {
     std::string script = "for i in 1 2 3 4 5 6 7 8 9 10; do PAM_USER=user" + std::to_string(process) +
-                         ".$i " + callback().string() + " -p " + (daemon.directory() / "pam.fifo").string() +
-                         " || exit 1; done";
+                         ".$i " + callback_program().string() + " -p " +
+                         (daemon.directory() / "pam.fifo").string() + " || exit 1; done";
     Launch launch = callback_launch("", "");
     launch.arguments = {"/bin/sh", "-c", script};
     started.emplace_back(launch);

@@ -90,10 +90,14 @@ class PostgresqlRows final : public Rows {
   }
 
  private:
-  // A test may stop the server: a connection that was lost meanwhile is opened again.
+  // A test may stop the server: only the first use of the connection shows that it was lost meanwhile.
   std::vector<std::string> ask(const char *statement, const std::vector<std::string> &parameters) {
-    if (!connection_ || PQstatus(connection_.get()) != CONNECTION_OK)
-      connection_ = open_database(parameters_);
+    try {
+      if (connection_) return first_column(connection_.get(), statement, parameters);
+    } catch (const std::runtime_error &) {
+      if (PQstatus(connection_.get()) == CONNECTION_OK) throw;
+    }
+    connection_ = open_database(parameters_);
     return first_column(connection_.get(), statement, parameters);
   }
   Counts count(int sid, std::int64_t since, std::int64_t until, bool own) {

@@ -81,6 +81,12 @@ TEST_CASE("each type, byte for byte") {
         "\0\1\0\0\0\10\2\40\0\4\300\0\2\1"s);
   CHECK(row([](CopyFields &f) { f.inet(Address::parse("2001:db8::1")); }) ==
         "\0\1\0\0\0\24\3\200\0\20\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1"s);
+  CHECK(row([](CopyFields &f) { f.uuid("00010203-0405-0607-0809-0a0b0C0D0eff"); }) ==
+        "\0\1\0\0\0\20\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\377"s);
+  for (const char *wrong :
+       {"", "00010203-0405-0607-0809-0a0b0c0d0e", "g0010203-0405-0607-0809-0a0b0c0d0eff"}) {
+    CHECK(row([&](CopyFields &f) { f.uuid(wrong); }) == "\0\1\377\377\377\377"s);
+  }
   CHECK(row([](CopyFields &f) { f.text(std::string_view{"a\377"}); }) == "\0\1\0\0\0\5a\\xff"s);
   CHECK(row([](CopyFields &f) { f.text(std::string_view{}); }) == "\0\1\0\0\0\0"s);
 }
@@ -116,10 +122,22 @@ TEST_CASE("a row has as many fields as there are columns") {
 
 TEST_CASE("a loss has as many fields as there are columns") {
   CopyEncoder encoder;
-  encoder.append_loss({1, 2, "pool", "full", {}, {}, {}}, "host");
+  encoder.append_loss({1, 2, "pool", "full", {}, {}, {}}, test::sample_origin, test::sample_spool);
   encoder.finish();
   const auto rows = parse(encoder.bytes());
   REQUIRE(rows.size() == 1);
   CHECK(rows[0].size() == columns(sink::loss_columns()));
   CHECK(std::count(rows[0].begin(), rows[0].end(), "NULL") == 3);
+}
+
+TEST_CASE("an event of the host has as many fields as there are columns") {
+  CopyEncoder encoder;
+  encoder.append_host_event({1, "start", ""}, test::sample_origin, test::sample_spool);
+  encoder.append_host_event({1, "start", "detail"}, {"host", "no UUID"}, "");
+  encoder.finish();
+  const auto rows = parse(encoder.bytes());
+  REQUIRE(rows.size() == 2);
+  for (const auto &row : rows) CHECK(row.size() == columns(sink::host_event_columns()));
+  CHECK(std::count(rows[0].begin(), rows[0].end(), "NULL") == 1);
+  CHECK(std::count(rows[1].begin(), rows[1].end(), "NULL") == 2);
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -43,10 +44,20 @@ Database::Database(const std::string &connection_env) : connection_{nullptr, &PQ
   options_.connection = connection_of(
       connection_env.empty() ? from_environment("IPTRACKD_TEST_CONNECTION_ENV") : connection_env);
   options_.schema = unique_schema();
+  connect();
+}
+
+void Database::connect() {
   std::string conninfo = "options='-c client_min_messages=warning -c timezone=UTC'";
   for (const auto &[keyword, value] : options_.connection) conninfo += " " + keyword + "='" + value + "'";
   connection_.reset(PQconnectdb(conninfo.c_str()));
   REQUIRE_MESSAGE(PQstatus(connection_.get()) == CONNECTION_OK, PQerrorMessage(connection_.get()));
+}
+
+void Database::reconnect(const std::string &host, const std::string &port) {
+  options_.connection["host"] = host;
+  options_.connection["port"] = port;
+  connect();
 }
 
 Database::~Database() {
@@ -94,6 +105,16 @@ Cluster::Cluster() : script_{from_environment("IPTRACKD_POSTGRES_SCRIPT")} {
 
 Cluster::~Cluster() {
   run("remove");
+}
+
+void Cluster::kill() const {
+  std::ifstream file{directory_ + "/data_directory"};
+  std::string data;
+  std::getline(file, data);
+  pid_t postmaster = 0;
+  std::ifstream{data + "/postmaster.pid"} >> postmaster;
+  REQUIRE(postmaster > 1);
+  CHECK(::kill(postmaster, SIGQUIT) == 0);  // an immediate shutdown: no checkpoint, no goodbye to the standby
 }
 
 void Cluster::run(const std::string &command) const {

@@ -31,8 +31,12 @@ class Database {
   // "NULL".
   std::vector<std::string> rows(const std::string &sql);
   std::string one(const std::string &sql);  // the only row
+  // From now on asks another server.
+  void reconnect(const std::string &host, const std::string &port);
 
  private:
+  void connect();
+
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
   sink::PostgresqlOptions options_;
 };
@@ -48,6 +52,8 @@ class Cluster {
   [[nodiscard]] std::string connection_env() const { return directory_ + "/connection.env"; }
   void start() const { run("start"); }
   void stop() const { run("stop"); }
+  // As if the machine had lost its power, as far as others see.
+  void kill() const;
 
  private:
   void run(const std::string &command) const;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -25,7 +26,7 @@ using sink::JsonlSink;
 
 namespace {
 
-const sink::Origin origin{"node-\xff", "0a1b2c3d-0000-4000-8000-00000000000f"};
+const Origin origin{"node-\xff", "0a1b2c3d-0000-4000-8000-00000000000f"};
 
 struct Directory {
   Directory() {
@@ -49,10 +50,19 @@ std::vector<std::string> lines(const std::string &text) {
   return out;
 }
 
-Result<void> write(JsonlSink &sink, const std::vector<Event> &events, const std::vector<Loss> &losses = {}) {
-  std::vector<const Event *> pointers;
-  for (const Event &event : events) pointers.push_back(&event);
-  return sink.write({pointers, losses}, {});
+Result<void> open(JsonlSink &sink) {
+  auto opened = sink.open(test::sample_spool, origin, {});
+  if (!opened) return tl::unexpected{opened.error()};
+  return {};
+}
+
+Result<void> write(JsonlSink &sink, const std::vector<Event> &events, const std::vector<Loss> &losses = {},
+                   const std::vector<HostEvent> &host_events = {}, std::stop_token stop = {}) {
+  const auto opened = sink.open(test::sample_spool, origin, {});
+  if (!opened) return tl::unexpected{opened.error()};
+  const Position from = opened->value_or(Position{});
+  const Position to{from.index + events.size() + losses.size() + host_events.size(), from.token + 1};
+  return sink.write(test::sample_spool, {&origin, from, to, events, losses, host_events}, std::move(stop));
 }
 
 }  // namespace
@@ -60,8 +70,8 @@ Result<void> write(JsonlSink &sink, const std::vector<Event> &events, const std:
 TEST_CASE("a line tells every column of an event") {
   const Directory directory;
   const auto path = directory.path / "events.jsonl";
-  JsonlSink sink{path, origin};
-  REQUIRE(sink.open({}).has_value());
+  JsonlSink sink{path};
+  REQUIRE(open(sink).has_value());
   REQUIRE(write(sink, {test::full_event(), test::bare_event(7, -1)}).has_value());
   const auto written = lines(read(path));
   REQUIRE(written.size() == 2);
@@ -90,8 +100,8 @@ TEST_CASE("the names are those of the view activity, in its order") {
   REQUIRE(sink::apply_schema(database.options(), {}).has_value());
   std::string names;
   const Directory directory;
-  JsonlSink sink{directory.path / "events.jsonl", origin};
-  REQUIRE(sink.open({}).has_value());
+  JsonlSink sink{directory.path / "events.jsonl"};
+  REQUIRE(open(sink).has_value());
   REQUIRE(write(sink, {test::bare_event(1)}).has_value());
   const auto row = nlohmann::ordered_json::parse(read(directory.path / "events.jsonl"));
   for (const auto &[key, value] : row.items()) names += (names.empty() ? "" : ",") + key;
@@ -105,8 +115,8 @@ TEST_CASE("the names are those of the view activity, in its order") {
 TEST_CASE("hostile bytes make valid JSON, one line each") {
   const Directory directory;
   const auto path = directory.path / "events.jsonl";
-  JsonlSink sink{path, origin};
-  REQUIRE(sink.open({}).has_value());
+  JsonlSink sink{path};
+  REQUIRE(open(sink).has_value());
   Event event = test::bare_event(1);
   event.comm.assign(std::string_view{"a\0\xff\n\"\\\x1b", 8});
   REQUIRE(write(sink, {event}).has_value());
@@ -118,8 +128,8 @@ TEST_CASE("hostile bytes make valid JSON, one line each") {
 TEST_CASE("a loss is an object of its own") {
   const Directory directory;
   const auto path = directory.path / "events.jsonl";
-  JsonlSink sink{path, origin};
-  REQUIRE(sink.open({}).has_value());
+  JsonlSink sink{path};
+  REQUIRE(open(sink).has_value());
   REQUIRE(write(sink, {}, {{0, 1'500'000, "kernel", "ring-full", Kind::bind, {}, 3U}}).has_value());
   CHECK(json::parse(read(path)) ==
         json::parse(
@@ -131,21 +141,21 @@ TEST_CASE("the file is private, appended to, and never a link, a FIFO, or anothe
   const Directory directory;
   const auto path = directory.path / "events.jsonl";
   const auto fault_of = [](const std::filesystem::path &name) {
-    JsonlSink sink{name, origin};
-    const auto opened = sink.open({});
+    JsonlSink sink{name};
+    const auto opened = open(sink);
     return opened ? std::string{"opened"} : opened.error().message();
   };
   {
-    JsonlSink sink{path, origin};
-    REQUIRE(sink.open({}).has_value());
+    JsonlSink sink{path};
+    REQUIRE(open(sink).has_value());
     REQUIRE(write(sink, {test::bare_event(1)}).has_value());
     CHECK(fault_of(path).find("another process") != std::string::npos);
   }
   struct stat status {};
   REQUIRE(stat(path.c_str(), &status) == 0);
   CHECK((status.st_mode & 07777) == 0600);
-  JsonlSink again{path, origin};
-  REQUIRE(again.open({}).has_value());
+  JsonlSink again{path};
+  REQUIRE(open(again).has_value());
   REQUIRE(write(again, {test::bare_event(2)}).has_value());
   CHECK(lines(read(path)).size() == 2);
 
@@ -162,8 +172,8 @@ TEST_CASE("a batch that does not fit is taken back, and a line that a crash cut 
   const Directory directory;
   const auto path = directory.path / "events.jsonl";
   std::ofstream{path} << "{\"cut\": ";
-  JsonlSink sink{path, origin};
-  REQUIRE(sink.open({}).has_value());
+  JsonlSink sink{path};
+  REQUIRE(open(sink).has_value());
   REQUIRE(write(sink, {test::bare_event(1)}).has_value());
   const std::string before = read(path);
   REQUIRE(lines(before).size() == 2);
@@ -190,21 +200,19 @@ TEST_CASE("standard output: a closed pipe is an error, a full one is waited for 
   int ends[2];
   REQUIRE(pipe(ends) == 0);
   REQUIRE(dup2(ends[1], STDOUT_FILENO) >= 0);
-  JsonlSink sink{"-", origin};
-  const bool opened = sink.open({}).has_value();
+  JsonlSink sink{"-"};
+  const bool opened = open(sink).has_value();
   const auto small = write(sink, {test::bare_event(1)});
   std::string received(65536, '\0');
   received.resize(static_cast<std::size_t>(::read(ends[0], received.data(), received.size())));
 
   std::stop_source stop;
   std::vector<Event> many(200, test::full_event());
-  std::vector<const Event *> pointers;
-  for (const Event &event : many) pointers.push_back(&event);
   std::jthread later{[&stop] {
     std::this_thread::sleep_for(std::chrono::milliseconds{100});
     stop.request_stop();
   }};
-  const auto full = sink.write({pointers, {}}, stop.get_token());
+  const auto full = write(sink, many, {}, {}, stop.get_token());
   later.join();
   close(ends[0]);
   const auto closed = write(sink, {test::bare_event(2)});
@@ -221,4 +229,90 @@ TEST_CASE("standard output: a closed pipe is an error, a full one is waited for 
   REQUIRE(!closed);
   CHECK(closed.error().fault() == Fault::environment);
   CHECK(closed.error().message().find("Broken pipe") != std::string::npos);
+}
+
+TEST_CASE("the file's position: what was not finished is cut off, and nothing is written twice") {
+  const Directory directory;
+  const auto path = directory.path / "events.jsonl";
+  const auto position_of = [&path] {
+    JsonlSink sink{path};
+    return **sink.open(test::sample_spool, origin, {});
+  };
+  {
+    JsonlSink sink{path};
+    REQUIRE(open(sink).has_value());
+    REQUIRE(write(sink, {test::bare_event(1), test::bare_event(2)}, {}, {{1, "start", "x"}}).has_value());
+    const std::vector<Event> events{test::bare_event(3)};
+    const auto moved = sink.write(test::sample_spool, {&origin, {2, 1}, {3, 9}, events, {}, {}}, {});
+    REQUIRE(!moved);
+    CHECK(moved.error().fault() == Fault::moved);
+  }
+  const std::string before = read(path);
+  CHECK(json::parse(lines(before)[2])["host_event"]["kind"] == "start");
+  CHECK(position_of() == Position{3, 1});
+  std::ofstream{path, std::ios::app} << "{\"seq\": 3}\n{\"seq\": 4";  // killed within a view
+  CHECK(position_of() == Position{3, 1});
+  CHECK(read(path) == before);
+  JsonlSink sink{path};
+  REQUIRE(write(sink, {test::bare_event(3)}).has_value());
+  CHECK(lines(read(path)).size() == 4);
+  CHECK(**sink.open("5b001000-0000-4000-8000-000000000002", origin, {}) == Position{});
+}
+
+TEST_CASE("a view that was cut off by the death of its writer is taken back, also the very first one") {
+  for (const bool first : {true, false}) {
+    const Directory directory;
+    const auto path = directory.path / "events.jsonl";
+    std::ofstream{path} << "{\"older\": 1}\n";
+    if (!first) {
+      JsonlSink sink{path};
+      REQUIRE(write(sink, {test::bare_event(1)}).has_value());
+    }
+    const std::string before = read(path);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      rlimit small{before.size() + 5000, before.size() + 5000};
+      setrlimit(RLIMIT_FSIZE, &small);  // SIGXFSZ kills it in the midst
+      JsonlSink sink{path};
+      (void)write(sink, std::vector<Event>(100, test::bare_event(2)));
+      _exit(0);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    CHECK(read(path).size() > before.size());
+    JsonlSink sink{path};
+    REQUIRE(open(sink).has_value());
+    CHECK(read(path) == before);
+  }
+}
+
+TEST_CASE("a file that was rotated away, or cut by others, is gone on with") {
+  const Directory directory;
+  const auto path = directory.path / "events.jsonl";
+  {
+    JsonlSink sink{path};
+    REQUIRE(write(sink, {test::bare_event(1)}).has_value());
+  }
+  std::filesystem::rename(path, directory.path / "events.jsonl.1");
+  std::ofstream{path} << std::string(5000, '\n');
+  {
+    JsonlSink sink{path};
+    CHECK(**sink.open(test::sample_spool, origin, {}) == Position{1, 1});
+    CHECK(read(path).size() == 5000);
+    REQUIRE(write(sink, {test::bare_event(2)}).has_value());
+  }
+  std::filesystem::resize_file(path, 0);
+  {
+    JsonlSink sink{path};
+    REQUIRE(write(sink, {test::bare_event(3)}).has_value());
+    CHECK(lines(read(path)).size() == 1);
+    CHECK(**sink.open(test::sample_spool, origin, {}) == Position{3, 3});
+  }
+  std::ofstream{path.string() + ".position"} << "iptrackd-position 1 damaged\n";
+  JsonlSink sink{path};
+  const auto damaged = open(sink);
+  REQUIRE(!damaged);
+  CHECK(damaged.error().fault() == Fault::environment);
 }

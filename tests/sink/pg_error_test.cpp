@@ -33,3 +33,8 @@ TEST_CASE("a message is one line without control characters") {
   CHECK(one_line("a\x1b[31mb\tc\r\x7f") == "a [31mb c  ");
   CHECK(one_line("") == "");
 }
+
+TEST_CASE("a spool that stands elsewhere has moved") {
+  CHECK(fault_of_sqlstate("IT001") == Fault::moved);
+  CHECK(fault_of_sqlstate("IT002") == Fault::environment);
+}

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 namespace iptrackd::test {
 
@@ -79,6 +80,22 @@ Event exec_event(std::uint64_t seq, std::int64_t unix_us, std::string_view comm)
 std::int64_t now_unix_us() {
   using namespace std::chrono;
   return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+Result<void> open(sink::Sink &sink, std::stop_token stop) {
+  auto opened = sink.open(sample_spool, sample_origin, std::move(stop));
+  if (!opened) return tl::unexpected{opened.error()};
+  return {};
+}
+
+Result<void> store(sink::Sink &sink, const std::vector<Event> &events, const std::vector<Loss> &losses,
+                   const std::vector<HostEvent> &host_events, std::stop_token stop) {
+  const auto opened = sink.open(sample_spool, sample_origin, {});
+  if (!opened) return tl::unexpected{opened.error()};
+  const Position from = opened->value_or(Position{});
+  const std::uint64_t count = events.size() + losses.size() + host_events.size();
+  const Position to = count == 0 ? from : Position{from.index + count, from.token + 1};
+  return sink.write(sample_spool, {&sample_origin, from, to, events, losses, host_events}, std::move(stop));
 }
 
 }  // namespace iptrackd::test

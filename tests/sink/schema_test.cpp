@@ -67,6 +67,31 @@ TEST_CASE("an older schema is upgraded in place and keeps its rows") {
   CHECK(database.one("SELECT count(*) FROM @.activity") == "1");
 }
 
+TEST_CASE("hosts that were there before spools keep their rows, and take them up when they come back") {
+  Database database;
+  REQUIRE(sink::apply_schema(database.options(), {}, 2).has_value());
+  const std::string boot = "'0a1b2c3d-0000-4000-8000-00000000000f'";
+  database.rows("SELECT @.register_host('old', " + boot + ", '0.1.0', NULL)");
+  database.rows(
+      "INSERT INTO @.loss (from_ts, to_ts, host, stage, cause) VALUES (now(), now(), 'old', 's', 'c')");
+  database.rows("INSERT INTO @.event (ts, seq, boot, kind) VALUES (now(), 1, 1, 'exec')");
+  database.rows("UPDATE @.hosts SET first_seen = '2020-01-01'");
+  const auto upgraded = sink::apply_schema(database.options(), {});
+  REQUIRE_MESSAGE(upgraded.has_value(), upgraded.error().message());
+  CHECK(database.one("SELECT host, spool, version FROM @.hosts") == "old|NULL|0.1.0");
+  CHECK(database.one("SELECT count(*) FROM @.activity WHERE host = 'old'") == "1");
+  CHECK(database.one("SELECT host, spool FROM @.loss") == "old|NULL");
+  // A writer of the version before that is still connected goes on.
+  database.rows("SELECT @.sign_of_life(1)");
+  for (const char *spool : {"1", "2"}) {
+    database.rows("SELECT @.register_host('5b001000-0000-4000-8000-00000000000" + std::string{spool} +
+                  "', 'old', " + boot + ", '0.2.0', NULL)");
+  }
+  CHECK(database.rows(
+            "SELECT right(spool::text, 1), version, first_seen < '2021-01-01' FROM @.hosts ORDER BY 1") ==
+        std::vector<std::string>{"1|0.2.0|t", "2|0.2.0|f"});
+}
+
 TEST_CASE("many runs at once apply each migration once") {
   Database database;
   std::vector<std::future<bool>> runs;
@@ -191,7 +216,12 @@ TEST_CASE(
 TEST_CASE("the seed's views summarise logins, IPv6 by its own prefixes") {
   Database database;
   REQUIRE(sink::apply_schema(database.options(), {}).has_value());
-  database.rows("SELECT @.register_host('a', '0a1b2c3d-0000-4000-8000-00000000000f', NULL, NULL)");
+  const auto boot = [&database](const std::string &id) {
+    database.rows("SELECT @.register_boot('a', '" + id + "')");
+    database.rows("SELECT @.register_host('5b001000-0000-4000-8000-000000000001', 'a', '" + id +
+                  "', NULL, NULL)");
+  };
+  boot("0a1b2c3d-0000-4000-8000-00000000000f");
   const auto login = [&](int seq, const char *kind, const char *from, int port, const char *when) {
     database.rows(
         "INSERT INTO @.event (ts, seq, boot, kind, ppid, local_addr, remote_addr, remote_port, pam_service, "
@@ -229,7 +259,7 @@ TEST_CASE("the seed's views summarise logins, IPv6 by its own prefixes") {
         "198.51.100.7|1000|pam|00:01:00");
   CHECK(database.one("SELECT src_ipaddr, src_port, method FROM @.open_sessions") ==
         "198.51.100.9|1001|not pam");
-  database.rows("SELECT @.register_host('a', '0a1b2c3d-0000-4000-8000-0000000000ff', NULL, NULL)");
+  boot("0a1b2c3d-0000-4000-8000-0000000000ff");
   CHECK(database.one("SELECT count(*) FROM @.open_sessions") == "0");
 }
 

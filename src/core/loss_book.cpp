@@ -1,9 +1,9 @@
-#include "sink/loss_book.h"
+#include "core/loss_book.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace iptrackd::sink {
+namespace iptrackd {
 
 void LossBook::add(const Loss &loss) {
   const std::lock_guard lock{mutex_};
@@ -18,6 +18,7 @@ void LossBook::add(const Loss &loss) {
   row.from_unix_us = std::min(row.from_unix_us, entry.from_unix_us);
   row.to_unix_us = std::max(row.to_unix_us, entry.to_unix_us);
   if (row.count) row.count = *row.count + *entry.count;
+  if (entry.counter) row.counter = std::max(row.counter.value_or(0), *entry.counter);
 }
 
 std::vector<Loss> LossBook::take() {
@@ -34,4 +35,4 @@ bool LossBook::empty() const {
   return rows_.empty();
 }
 
-}  // namespace iptrackd::sink
+}  // namespace iptrackd

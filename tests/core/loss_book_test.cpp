@@ -1,11 +1,8 @@
-#include "sink/loss_book.h"
+#include "core/loss_book.h"
 
 #include <doctest/doctest.h>
 
-#include "sink/backoff.h"
-
 using namespace iptrackd;
-using sink::LossBook;
 
 TEST_CASE("losses of one cause become one row that spans them") {
   LossBook book;
@@ -43,25 +40,4 @@ TEST_CASE("many users do not make the book grow without bound") {
   std::uint64_t total = 0;
   for (const Loss &loss : losses) total += loss.count.value_or(0);
   CHECK(total == 5000);
-}
-
-TEST_CASE("waits grow to the longest, spread over the whole range, and start over after a success") {
-  using std::chrono::milliseconds;
-  sink::Backoff backoff{{milliseconds{100}, milliseconds{1000}}};
-  for (const int bound : {100, 200, 400, 800, 1000, 1000}) {
-    CHECK(backoff.bound() == milliseconds{bound});
-    CHECK(backoff.next() <= milliseconds{bound});
-  }
-  int low = 0;
-  int high = 0;
-  for (int i = 0; i < 1000; ++i) {
-    const auto wait = backoff.next();
-    CHECK(wait <= milliseconds{1000});
-    low += wait < milliseconds{250};
-    high += wait > milliseconds{750};
-  }
-  CHECK(low > 150);
-  CHECK(high > 150);
-  backoff.reset();
-  CHECK(backoff.bound() == milliseconds{100});
 }

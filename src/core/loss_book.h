@@ -1,8 +1,8 @@
-// LossBook: losses that wait for the sink. Losses of one stage, kind, cause and user become one row that
+// LossBook: losses that wait to be written. Losses of one stage, kind, cause and user become one row that
 // spans them all, so that the book stays small however long the database is away. A known and an unknown
 // count are never added up. Thread-safe.
-#ifndef IPTRACKD_SINK_LOSS_BOOK_H
-#define IPTRACKD_SINK_LOSS_BOOK_H
+#ifndef IPTRACKD_CORE_LOSS_BOOK_H
+#define IPTRACKD_CORE_LOSS_BOOK_H
 
 #include <cstddef>
 #include <map>
@@ -14,7 +14,7 @@
 
 #include "core/loss.h"
 
-namespace iptrackd::sink {
+namespace iptrackd {
 
 class LossBook {
  public:
@@ -33,6 +33,6 @@ class LossBook {
   std::map<Key, Loss> rows_;
 };
 
-}  // namespace iptrackd::sink
+}  // namespace iptrackd
 
 #endif
