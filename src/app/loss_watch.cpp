@@ -23,13 +23,14 @@ LossWatch::LossWatch(const loader::Tracer &tracer, const loader::RingReader &rin
   }
 }
 
-void LossWatch::run(std::stop_token stop) {
+void LossWatch::run(std::stop_token stop, const std::function<void()> &looked) {
   std::mutex mutex;
   std::condition_variable_any stopped;
   std::unique_lock lock{mutex};
   while (!stop.stop_requested()) {
     stopped.wait_for(lock, stop, interval, [] { return false; });
     look();
+    looked();
   }
 }
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -29,8 +30,8 @@ class LossWatch {
   LossWatch(const loader::Tracer &tracer, const loader::RingReader &ring_reader, const pam::FifoReader &fifo,
             spool::Spool &spool);
 
-  // The thread's body; after STOP it looks a last time.
-  void run(std::stop_token stop);
+  // The thread's body; after STOP it looks a last time. LOOKED is called after each look.
+  void run(std::stop_token stop, const std::function<void()> &looked);
 
   // Events that the kernel side has lost so far. Thread-safe.
   [[nodiscard]] std::uint64_t kernel_lost() const noexcept { return kernel_lost_.load(); }

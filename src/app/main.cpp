@@ -19,6 +19,7 @@ struct CommandLine {
   CLI::App app{"Who, logged in from which address, ran what, and talked to whom: in SQL.", "iptrackd"};
   ConfigFile file{IPTRACKD_CONFIG_FILE, false};
   bool json = false;
+  bool detach = false;
   std::optional<std::string> btf_file;
   bool verbose = false;
   std::function<int()> chosen;
@@ -81,9 +82,17 @@ void add_verbs(CommandLine &line) {
   add_verb(line.app, line, "run", "Run the daemon in the foreground; SIGTERM and Ctrl-C flush and stop",
            [&line] { return run(line.file); });
   add_check(line);
-  CLI::App *verb = add_verb(line.app, line, "probes", "Each hook: mechanism, attached or not, and why",
-                            [&line] { return probes(line.file, line.json); });
-  verb->add_flag("--json", line.json, "One JSON array instead of a table");
+  CLI::App *verb =
+      add_verb(line.app, line, "probes", "Each hook: mechanism, attached or not, and why",
+               [&line] { return line.detach ? detach(line.file) : probes(line.file, line.json); });
+  CLI::Option *as_json = verb->add_flag("--json", line.json, "One JSON array instead of a table");
+  verb->add_flag("--detach", line.detach,
+                 "Instead: take out of the kernel what a daemon that has ended left there at work "
+                 "(bpf.keep-on-exit)")
+      ->excludes(as_json);
+  add_verb(line.app, line, "status", "What a running daemon has seen, stored and lost", [&line] {
+    return status(line.file, line.json);
+  })->add_flag("--json", line.json, "One JSON object instead of a table");
   add_schema(line);
 }
 

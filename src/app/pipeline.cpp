@@ -5,16 +5,19 @@
 
 #include <atomic>
 #include <future>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "app/chronicle.h"
+#include "app/health.h"
 #include "app/log.h"
 #include "app/loss_watch.h"
 #include "app/settings.h"
 #include "app/spooler.h"
+#include "control/server.h"
 #include "sink/rejects.h"
 
 namespace iptrackd::app {
@@ -120,7 +123,19 @@ struct Pipeline::Stages {
                [this](const BatchView &view, const Error &reason) { return rejects.append(view, reason); }},
         spooler{pool, *spool, ring_reader, *fifo, witness_options(config, *tracer)},
         loss_watch{*tracer, ring_reader, *fifo, *spool},
-        self_test_watch{*tracer, *spool, {tracer_options(config).probes, {}}, std::move(on_self_test)} {}
+        self_test_watch{*tracer, *spool, {tracer_options(config).probes, {}}, std::move(on_self_test)},
+        origin{parts.origin},
+        health{{origin, *tracer, pool, *spool, writer, loss_watch, sink_failing}} {}
+
+  // Opens the control socket; the last that can fail.
+  Result<void> open_control(const std::string &path) {
+    auto opened = control::Server::open(path, [this](std::string_view request) {
+      return request == "status" ? std::optional{health.json()} : std::nullopt;
+    });
+    if (!opened) return tl::unexpected{opened.error()};
+    control = std::move(*opened);
+    return {};
+  }
 
   loader::Redactor redactor;
   std::unique_ptr<pam::FifoReader> fifo;
@@ -135,10 +150,14 @@ struct Pipeline::Stages {
   Spooler spooler;
   LossWatch loss_watch;
   SelfTestWatch self_test_watch;
+  Origin origin;
+  Health health;
+  std::unique_ptr<control::Server> control;
 
   std::stop_source give_up;
   std::promise<sink::Writer::Summary> written;
   std::jthread writer_thread, spooler_thread, ring_thread, fifo_thread, loss_thread, self_test_thread;
+  std::jthread control_thread;
 
   void start_threads() {
     writer_thread = named_thread(
@@ -148,8 +167,10 @@ struct Pipeline::Stages {
       ring_reader.run(std::move(stop), give_up.get_token());
     });
     fifo_thread = named_thread("fifo-reader", [this](const std::stop_token &stop) { fifo->run(pool, stop); });
-    loss_thread =
-        named_thread("loss-watch", [this](std::stop_token stop) { loss_watch.run(std::move(stop)); });
+    loss_thread = named_thread("loss-watch", [this](std::stop_token stop) {
+      loss_watch.run(std::move(stop), [this] { sink->tell(health.vitals()); });
+    });
+    control_thread = named_thread("control", [this](const std::stop_token &stop) { control->run(stop); });
     self_test_thread =
         named_thread("self-test", [this](std::stop_token stop) { self_test_watch.run(std::move(stop)); });
   }
@@ -167,6 +188,10 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config,
   if (!parts) return tl::unexpected{parts.error()};
   warn_of_blind_restarts(*parts->tracer);
   auto stages = std::make_unique<Stages>(config, std::move(*parts), std::move(on_self_test));
+  if (auto opened = stages->open_control(config.control.socket); !opened) {
+    stages->tracer->abandon();
+    return tl::unexpected{opened.error()};
+  }
   note_beginning(*stages->spool, *stages->tracer);
   stages->start_threads();
   return std::unique_ptr<Pipeline>{new Pipeline{std::move(stages)}};
@@ -188,6 +213,7 @@ Pipeline::Outcome Pipeline::stop(std::chrono::milliseconds grace) {
   Stages &stages = *stages_;
   // From the left to the right: no new events, then each stage hands on what it has. The last losses are
   // booked before the spool is closed.
+  stages.control_thread.request_stop();
   stages.self_test_thread.request_stop();
   stages.self_test_thread.join();
   stages.tracer->leave();

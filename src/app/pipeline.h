@@ -7,8 +7,8 @@
 //   kernel counters ──────────> LossWatch ────────────────────┤
 //   deeds of its own ─────────> SelfTestWatch ────────────────┘
 //
-// Six threads, each with one job: ring-reader, fifo-reader, spooler, sink-writer, loss-watch, self-test. What
-// the spool holds is safe; only then do the rings have their room back.
+// Seven threads, each with one job: ring-reader, fifo-reader, spooler, sink-writer, loss-watch, self-test,
+// control. What the spool holds is safe; only then do the rings have their room back.
 #ifndef IPTRACKD_APP_PIPELINE_H
 #define IPTRACKD_APP_PIPELINE_H
 

@@ -103,4 +103,13 @@ int probes(const ConfigFile &file, bool json) {
   return found.failures(hooks).empty() ? 0 : 1;
 }
 
+int detach(const ConfigFile &file) {
+  const auto config = load_config(file, Missing::means_defaults);
+  if (!config) return report(config.error());
+  const auto removed = loader::remove_pins(config->bpf.pin_directory);
+  if (!removed) return report(removed.error());
+  std::cout << (*removed ? "nothing is recorded on this host any more\n" : "there was nothing to take out\n");
+  return 0;
+}
+
 }  // namespace iptrackd::app

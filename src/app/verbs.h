@@ -17,6 +17,9 @@ struct ConfigFile {
 // FILE: the BTF of any kernel. VERBOSE: also what is as it should be.
 [[nodiscard]] int check_btf(const std::string &file, bool verbose);
 [[nodiscard]] int probes(const ConfigFile &file, bool json);
+// Takes out what a daemon has left in the kernel; none may run.
+[[nodiscard]] int detach(const ConfigFile &file);
+[[nodiscard]] int status(const ConfigFile &file, bool json);
 
 enum class SchemaAction { print, apply, check, maintain };
 [[nodiscard]] int schema(const ConfigFile &file, SchemaAction action);

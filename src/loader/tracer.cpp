@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <iterator>
 #include <numeric>
@@ -51,6 +52,14 @@ std::optional<std::uint64_t> misses_of(const Fd &program) {
 
 std::string_view cause_name(std::size_t cause) noexcept {
   return cause_names.at(cause);
+}
+
+Result<bool> remove_pins(const std::string &directory) {
+  if (access(directory.c_str(), F_OK) != 0 && errno == ENOENT) return false;
+  const auto pins = PinDirectory::open(directory);
+  if (!pins) return tl::unexpected{pins.error()};
+  pins->remove();
+  return true;
 }
 
 struct Tracer::Parts {

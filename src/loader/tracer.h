@@ -55,6 +55,10 @@ struct TracerOptions {
   bool keep_on_exit = true;             // it goes on when the Tracer ends in order, too
 };
 
+// Takes out what a daemon has left pinned in DIRECTORY; false: there was nothing. Fault environment: a daemon
+// uses it, or it is not root's alone.
+[[nodiscard]] Result<bool> remove_pins(const std::string &directory);
+
 class Tracer {
  public:
   // Loads and attaches what OPTIONS want. Fails (environment) only when nothing can work: no BTF, no

@@ -83,6 +83,15 @@ std::string older_message(int version) {
          std::to_string(latest_schema_version()) + fix;
 }
 
+// May a daemon of this program write to a schema of VERSION? A newer one says itself which it still takes.
+Result<bool> takes_this_program(PgConnection &connection, std::string_view quoted, int version,
+                                const std::stop_token &stop) {
+  if (version <= latest_schema_version()) return version == latest_schema_version();
+  const auto oldest = integer(connection, "SELECT " + std::string{quoted} + ".oldest_writer()", {}, stop);
+  if (!oldest) return tl::unexpected{oldest.error()};
+  return *oldest <= latest_schema_version();
+}
+
 Result<PgConnection> connect(const PostgresqlOptions &options, const std::stop_token &stop) {
   return PgConnection::connect(options.connection, {options.connect_timeout, options.statement_timeout},
                                stop);
@@ -108,13 +117,15 @@ Result<int> migrate_once(PgConnection &connection, std::string_view schema, std:
   return version;
 }
 
-void find_faults(SchemaState &state) {
+void find_faults(SchemaState &state, bool takes_this_program) {
   if (state.server_version < oldest_server) {
     state.findings.push_back("the server has version " + std::to_string(state.server_version / 10'000) +
                              "; 14 or newer would be right");
   }
   if (state.version < latest_schema_version()) state.findings.push_back(older_message(state.version));
-  if (state.version > latest_schema_version()) state.findings.push_back(newer_message(state.version));
+  if (state.version > latest_schema_version() && !takes_this_program) {
+    state.findings.push_back(newer_message(state.version));
+  }
   if (state.version > 0 && state.days_ahead < 2) {
     state.findings.emplace_back(
         "there is no partition for today and tomorrow; run `iptrackd schema maintain`");
@@ -180,7 +191,9 @@ Result<SchemaState> check_schema(const PostgresqlOptions &options, std::stop_tok
     if (!strays) return tl::unexpected{strays.error()};
     state.strays = static_cast<std::uint64_t>(*strays);
   }
-  find_faults(state);
+  const auto takes = takes_this_program(*connection, *quoted, state.version, stop);
+  if (!takes) return tl::unexpected{takes.error()};
+  find_faults(state, *takes);
   return state;
 }
 
@@ -201,8 +214,12 @@ Result<Maintenance> maintain_schema(const PostgresqlOptions &options, std::stop_
 Result<void> require_schema(PgConnection &connection, std::string_view schema, std::stop_token stop) {
   auto version = version_of(connection, schema, stop);
   if (!version) return tl::unexpected{version.error()};
-  if (*version > latest_schema_version()) return fail(Fault::environment, newer_message(*version));
   if (*version < latest_schema_version()) return fail(Fault::environment, older_message(*version));
+  const auto quoted = quoted_schema(schema);
+  if (!quoted) return tl::unexpected{quoted.error()};
+  const auto takes = takes_this_program(connection, *quoted, *version, stop);
+  if (!takes) return tl::unexpected{takes.error()};
+  if (!*takes) return fail(Fault::environment, newer_message(*version));
   return {};
 }
 

@@ -11,10 +11,7 @@ void DamageBook::know(const Range &range) {
 }
 
 void DamageBook::know_locked(const Range &range) {
-  if (!range.count) {
-    torn_.insert(range.first);
-    return;
-  }
+  if (!range.count) return;
   if (*range.count == 0) {
     headers_.insert(range.first);
     return;
@@ -40,7 +37,8 @@ bool DamageBook::knows(std::uint64_t index) const {
 }
 
 std::vector<Damage> DamageBook::unknown_parts(const Damage &damage) const {
-  if (!damage.count) return torn_.contains(damage.first_index) ? std::vector<Damage>{} : std::vector{damage};
+  // A torn end is looked at only while no newer segment stands there, and its booking stands in that one.
+  if (!damage.count) return {damage};
   if (*damage.count == 0)
     return headers_.contains(damage.first_index) ? std::vector<Damage>{} : std::vector{damage};
   std::vector<Damage> parts;

@@ -41,7 +41,6 @@ class DamageBook {
   // Guarded by mutex_ from here on.
   std::map<std::uint64_t, std::uint64_t> known_;  // first index → end; apart from each other
   std::set<std::uint64_t> headers_;               // first indexes of damages of count 0
-  std::set<std::uint64_t> torn_;                  // and of those of unknown count
   std::vector<Damage> waiting_;
 };
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/event.h"
+#include "fuzz/demand.h"
 #include "pam/parser.h"
 #include "pam/record_stream.h"
 
@@ -16,6 +17,8 @@ using namespace iptrackd;
 void read_stream(std::span<const std::uint8_t> bytes) {
   pam::RecordStream stream;
   static Event event;
+  const std::size_t all = bytes.size();
+  std::size_t taken = 0;
   while (!bytes.empty()) {
     const auto space = stream.space();
     const auto count = std::min(space.size(), bytes.size());
@@ -24,10 +27,12 @@ void read_stream(std::span<const std::uint8_t> bytes) {
     bytes = bytes.subspan(count);
     const auto tail = bytes.empty() ? pam::RecordStream::Tail::closed : pam::RecordStream::Tail::open;
     while (const auto record = stream.next(tail)) {
+      taken += record->size();
       event.reset();
       (void)pam::parse_record(*record, {1, 1, {}}, event);
     }
   }
+  fuzz::demand(taken + stream.garbage_bytes() == all, "every byte is of a record, or counted as garbage");
 }
 
 // A whole record whose checksum is right reaches the parser only so: the stream would refuse most inputs.

@@ -73,6 +73,18 @@ TEST_CASE("kill: what happens around a daemon that is killed is stored once") {
   CHECK_FALSE(has_pins(daemon.prepared()));
 }
 
+TEST_CASE("kill: a daemon that is stopped for a while and goes on has missed nothing") {
+  Daemon daemon;
+  const std::int64_t since = now_us();
+  daemon.process().signal(SIGSTOP);
+  const Generated generated = generate({"events=4000", "per-second=" + std::to_string(lasting_rate)});
+  daemon.process().signal(SIGCONT);
+  wait_for_rows(daemon.rows(), seconds{20});
+  check_stored_once(daemon.rows(), generated, since);
+  CHECK(daemon.rows().disorder(since) == 0);
+  CHECK(daemon.stop().status == 0);
+}
+
 TEST_CASE("kill: logins meanwhile are stored once each") {
   if (!settings().connection) return skip("rows are read from a file here; the comparison is made in SQL");
   Daemon daemon;

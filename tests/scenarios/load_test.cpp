@@ -69,7 +69,7 @@ TEST_CASE("load: the self-test passes meanwhile") {
   const std::string rows = (directory.path() / "rows.jsonl").string();
   const auto prepared =
       prepare(directory.path(), {"database: {driver-name: jsonl, filename: " + rows + "}\n"});
-  Process load{generator({"events=300000"})};
+  Process load{generator({"events=500000"})};
   const Ended ended = run(daemon_launch("check", prepared.configuration));
   CAPTURE(ended.out);
   CHECK(ended.status == 0);

@@ -24,6 +24,8 @@ COMMAND there as root by busybox sh, prints what it prints, and ends with its ex
   --build DIR      the build tree (default: build/release)
   --add FILE       a file or folder to take along; a program brings its shared libraries. May be given again
   --out DIR        where /out goes to; made if it is not there. Without it /out is dropped
+  --disk FILE      an image that is /dev/nvme0n1 there, and keeps what is written to it; all the kernels have that driver
+                   and ext4 built in
   --cgroup1        control groups of version 1 only, as Enterprise Linux 8 has them
   --icount         its clock counts instructions, 1 ns each: times repeat within 0.5 %, on one processor
   --smp N          processors (default 2)
@@ -39,14 +41,14 @@ Exit codes: COMMAND's; 77 that kernel cannot be fetched here; 124 timeout; 125 t
 HELP
 }
 
-kernel='' build='' out='' console='' append='' cgroup=2 icount=no smp=2 memory=1024 seconds=120
+kernel='' build='' out='' console='' append='' disk='' cgroup=2 icount=no smp=2 memory=1024 seconds=120
 add=()
 parse() {
   while (($# > 0)); do
     case $1 in
       --cgroup1) cgroup=1 ;;
       --icount) icount=yes ;;
-      --kernel | --build | --out | --console | --append | --smp | --memory | --timeout | --add)
+      --kernel | --build | --out | --console | --append | --disk | --smp | --memory | --timeout | --add)
         (($# > 1)) || die "$1 takes a value" 2
         case $1 in
           --kernel) kernel=$2 ;;
@@ -54,6 +56,7 @@ parse() {
           --out) out=$2 ;;
           --console) console=$2 ;;
           --append) append=$2 ;;
+          --disk) disk=$2 ;;
           --smp) smp=$2 ;;
           --memory) memory=$2 ;;
           --timeout) seconds=$2 ;;
@@ -71,6 +74,7 @@ parse() {
   command="$*"
   [[ $kernel ]] || die 'which --kernel?' 2
   [[ $command ]] || die 'which command?' 2
+  [[ ! $disk || -w $disk ]] || die "--disk $disk: it is not there, or cannot be written" 2
   local number
   for number in "$smp" "$memory" "$seconds"; do
     [[ $number =~ ^[1-9][0-9]*$ ]] || die "'$number' is not a number above 0" 2
@@ -121,6 +125,10 @@ qemu_arguments() {
   for port in console output result; do
     arguments+=(-chardev "file,id=$port,path=$work/$port" -serial "chardev:$port")
   done
+  # The image outlives a crash of the machine, not one of the host: its flushes need not reach the host's disk.
+  if [[ $disk ]]; then
+    arguments+=(-drive "file=${disk//,/,,},if=none,id=disk,format=raw,cache=unsafe" -device 'nvme,serial=disk,drive=disk')
+  fi
   arguments+=(-kernel "$directory/vmlinuz" -initrd "$work/initrd")
   if [[ $cgroup == 1 ]]; then words+=' vm_cgroup=1'; fi
   arguments+=(-append "$words${append:+ $append}")

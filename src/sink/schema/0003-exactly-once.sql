@@ -1,5 +1,9 @@
 -- Exactly once: how far each spool is stored here, and what follows for who may conclude what from a row's absence.
 
+-- The oldest version of this schema whose daemons may still write: the database is upgraded before the fleet, and what
+-- the daemons of that version use must then stay. A migration that takes something away raises the number.
+CREATE FUNCTION @schema@.oldest_writer() RETURNS integer LANGUAGE sql IMMUTABLE AS $body$ SELECT 3 $body$;
+
 -- The place in a spool up to which everything is stored: the number of its next record, the checksum of the last one.
 -- It moves in the transaction that carries the rows. The free space in each page is for that.
 CREATE TABLE @schema@.spool (
