@@ -31,6 +31,7 @@ demo  postgresql           a private server below the build directory
 demo  openssh-server       a private sshd, for a PAM session
 demo  openssh-client       logs in to it
 demo  procps               ps, to end the sessions of the private sshd
+test  libclang-rt-dev      libFuzzer and the sanitizers of clang, for the fuzzers
 test  clang-format         formatting
 test  clang-tidy           static analysis
 test  shellcheck           static analysis of the scripts

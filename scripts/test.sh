@@ -14,8 +14,9 @@ usage: sudo scripts/test.sh [--quick] [-R REGEX]
   -h, --help  this text
 
 Stages: release (all tests), sanitize (unit tests under AddressSanitizer and UndefinedBehaviorSanitizer), sanitize-thread (unit tests
-under ThreadSanitizer), lint. Logs stand in build/test-logs. A test that this machine cannot run is counted as skipped, with its reason.
-The last line is "N passed, N failed, N skipped". Exit codes: 0 none failed, 1 some did, 2 usage.
+under ThreadSanitizer), fuzz (each fuzzer for a minute; scripts/fuzz.sh runs them for longer), lint. Logs stand in build/test-logs. A test
+that this machine cannot run is counted as skipped, with its reason. The last line is "N passed, N failed, N skipped".
+Exit codes: 0 none failed, 1 some did, 2 usage.
 HELP
 }
 
@@ -28,12 +29,6 @@ record() { # STAGE TEST OUTCOME SECONDS REASON
   printf '%s\t%s\t%s\t%s\t%s\n' "$@" >>"$results"
 }
 
-# ThreadSanitizer of GCC 12 gives up where the kernel spreads mappings wider than it knows; without address space
-# randomisation it always works. A container may forbid setarch.
-without_randomisation() {
-  if setarch -R true 2>/dev/null; then setarch -R "$@"; else "$@"; fi
-}
-
 # Only the programs that the unit tests consist of: the sanitizers' stages need no more.
 unit_targets() {
   cmake --build --preset "$1" --target help | sed -n 's/^\(unit-[a-z_-]*\): phony.*/\1/p'
@@ -42,6 +37,10 @@ unit_targets() {
 build_unit_tests() {
   local targets
   cmake --preset "$1" && mapfile -t targets < <(unit_targets "$1") && build_preset "$1" "${targets[@]}"
+}
+
+build_fuzzers() {
+  build_preset "$1" fuzzers
 }
 
 # stage PRESET BUILD_FUNCTION CTEST_OPTION...
@@ -114,6 +113,7 @@ else
   stage release build_preset
   stage sanitize build_unit_tests -L unit
   stage sanitize-thread build_unit_tests -L unit
+  stage fuzz build_fuzzers -L fuzz -j 2
 fi
 if [[ ! $regex ]]; then
   if [[ $quick == yes ]]; then lint --fast; else lint; fi

@@ -95,6 +95,12 @@ stop_step() {
   } 2>/dev/null || true
 }
 
+# ThreadSanitizer of GCC 12 gives up where the kernel spreads mappings wider than it knows; without address space
+# randomisation it always works. A container may forbid setarch.
+without_randomisation() {
+  if setarch -R true 2>/dev/null; then setarch -R "$@"; else "$@"; fi
+}
+
 # The whole tree by a preset, or with TARGETs only these.
 build_preset() {
   local preset=$1 targets=()

@@ -58,7 +58,11 @@ BatchView Batch::slice(std::size_t first, std::size_t count) const {
   BatchView view;
   view.origin = &origin_;
   view.from = first == 0 ? from_ : entries_[first - 1].after;
-  view.to = first + count >= size() ? to_ : entries_[first + count - 1].after;
+  if (first + count >= size()) {
+    view.to = to_;
+  } else {
+    view.to = count == 0 ? view.from : entries_[first + count - 1].after;
+  }
   view.events = std::span{events_}.subspan(begin.events, end.events - begin.events);
   view.losses = std::span{losses_}.subspan(begin.losses, end.losses - begin.losses);
   view.host_events = std::span{host_events_}.subspan(begin.host_events, end.host_events - begin.host_events);

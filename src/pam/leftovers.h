@@ -29,8 +29,9 @@ class Leftovers {
     bad,    // not a record: the file goes, too, for it would be as bad next time
     later,  // the file stays, and the visit ends
   };
-  // Shows VISIT each record that is not taken yet, oldest first; each is at most IPTRACKD_PAM_RECORD_MAX bytes
-  // and whole. TICKET is for settle(). Returns the number of files that were removed unread or as `bad`.
+  // Shows VISIT each record that is not taken yet, oldest first; each is at most IPTRACKD_PAM_RECORD_MAX
+  // bytes and whole. TICKET is for settle(). Returns the number of files that were removed unread or as
+  // `bad`.
   std::uint64_t visit(const std::function<Verdict(Bytes record, std::uint64_t ticket)> &visit);
   // The record of TICKET is safe elsewhere: its file goes.
   void settle(std::uint64_t ticket);

@@ -51,8 +51,8 @@ struct Maintenance {
 };
 [[nodiscard]] Result<Maintenance> maintain_schema(const PostgresqlOptions &options, std::stop_token stop);
 
-// Fails with Fault::environment unless the schema has the version that this program writes, or a newer one that
-// still takes its daemons (the function oldest_writer() of the schema).
+// Fails with Fault::environment unless the schema has the version that this program writes, or a newer one
+// that still takes its daemons (the function oldest_writer() of the schema).
 [[nodiscard]] Result<void> require_schema(PgConnection &connection, std::string_view schema,
                                           std::stop_token stop);
 

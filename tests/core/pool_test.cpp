@@ -220,6 +220,25 @@ TEST_CASE("two sources and a taker at once: nothing is lost, order holds") {
   CHECK(pool.usage().in_use == 0);
 }
 
+TEST_CASE("seq goes on where the daemon before has ended, and what comes another way gets the next") {
+  Pool::Options options;
+  options.last_seq = 5000;
+  Pool pool{options};
+  EventPtr event = pool.acquire({});
+  event->boot_ns = 100;
+  pool.submit(Pool::Source::kernel, std::move(event));
+  pool.finish(Pool::Source::kernel);
+  pool.finish(Pool::Source::pam);
+  std::vector<EventPtr> taken;
+  CHECK_FALSE(pool.take(taken, 10, std::chrono::milliseconds{0}));
+  REQUIRE(taken.size() == 1);
+  CHECK(taken[0]->seq == 5001);
+  Event other;
+  other.boot_ns = 90;
+  pool.stamp(other);
+  CHECK(other.seq == 5002);
+}
+
 TEST_CASE("sources that starve each other of records come to no standstill") {
   Pool pool{small(2, 16, 2)};
   const Flow flow = run_flow(pool, 5000);

@@ -15,6 +15,7 @@
 #include "core/loss.h"
 #include "fuzz/demand.h"
 #include "fuzz/made_segment.h"
+#include "fuzz/round_trip.h"
 #include "spool/codec.h"
 #include "spool/fields.h"
 #include "spool/segment.h"
@@ -23,27 +24,11 @@ namespace {
 
 using namespace iptrackd;
 using namespace iptrackd::spool;
+using fuzz::decode_and_back;
 using fuzz::demand;
+using fuzz::encoded;
 
 constexpr std::size_t checksum_size = 8;
-
-template <typename What>
-std::string encoded(const What &what) {
-  std::string bytes;
-  encode(what, bytes);
-  return bytes;
-}
-
-// What could be decoded is encoded, decoded and encoded again: a second daemon writes what it has read.
-template <typename What>
-bool decode_and_back(std::string_view payload, What &target) {
-  if (!decode(payload, target)) return false;
-  const std::string once = encoded(target);
-  static What again;
-  demand(decode(once, again), "what an encoder wrote can be decoded");
-  demand(encoded(again) == once, "what was decoded is what was encoded");
-  return true;
-}
 
 void read_event(std::string_view payload) {
   static Event event;

@@ -72,7 +72,8 @@ TEST_CASE("later keeps the record and what comes behind it; bad removes it") {
   fixture.make_directory();
   for (const char *name : {"1", "2", "3"}) fixture.put(name, record_of(name));
   int shown = 0;
-  CHECK(fixture.leftovers.visit([&](Bytes, std::uint64_t) { return ++shown == 1 ? Verdict::bad : Verdict::later; }) == 1);
+  CHECK(fixture.leftovers.visit(
+            [&](Bytes, std::uint64_t) { return ++shown == 1 ? Verdict::bad : Verdict::later; }) == 1);
   CHECK(shown == 2);
   CHECK(fixture.users() == std::vector<std::string>{"2", "3"});
 }

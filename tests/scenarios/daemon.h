@@ -57,6 +57,7 @@ class Daemon {
 
   [[nodiscard]] Rows &rows() { return *rows_; }
   [[nodiscard]] Process &process() { return *process_; }
+  [[nodiscard]] const Process &process() const { return *process_; }
   [[nodiscard]] const Prepared &prepared() const { return prepared_; }
   [[nodiscard]] const Path &directory() const { return directory_.path(); }
   // Another daemon in the place of one that has ended, with everything that it left. Returns at once, or as

@@ -87,6 +87,11 @@ Naive::Naive(const Words &words) : process_{naive(words)} {
   if (!settled || process_.wait(Milliseconds{0})) throw std::runtime_error{"no control: " + process_.err()};
 }
 
+void Naive::kill() {
+  process_.signal(SIGKILL);
+  if (!process_.wait(patience)) throw std::runtime_error{"the control survives SIGKILL"};
+}
+
 NaiveReports Naive::stop() {
   process_.signal(SIGTERM);
   if (process_.wait(patience) != 0) throw std::runtime_error{"the control failed: " + process_.err()};

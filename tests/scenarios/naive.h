@@ -44,6 +44,8 @@ class Naive {
   explicit Naive(const Words &words = {});
   // Stops it and returns what it has read.
   [[nodiscard]] NaiveReports stop();
+  // kill -9: what it has not printed is gone.
+  void kill();
 
  private:
   Process process_;

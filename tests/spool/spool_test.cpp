@@ -90,6 +90,36 @@ TEST_CASE("spool: losses and host events go with the next append, before its eve
   CHECK(more.lost() == 6);
 }
 
+TEST_CASE("spool: a start learns of the logins of the last hour of this boot") {
+  constexpr std::uint64_t second = 1'000'000'000;
+  const test::TemporaryDirectory directory;
+  auto options = options_for(directory);
+  {
+    auto spool = open_spool(options);
+    auto events = make_events(1, 5);
+    for (auto &event : events) event.environment.reset();
+    events[0].kind = Kind::open_session;  // too old by then
+    events[0].boot_ns = 10 * second;
+    events[1].kind = Kind::connect;
+    events[2].kind = Kind::exec;
+    events[2].boot_ns = 4000 * second;
+    events[2].environment.assign("PAM_TYPE=auth");
+    events[3].kind = Kind::exec;
+    events[4].kind = Kind::auth;
+    events[4].boot_ns = 4001 * second;
+    append(*spool, events);
+  }
+  {
+    const auto spool = open_spool(options);
+    const auto &logins = spool->recovery().logins;
+    REQUIRE(logins.size() == 2);
+    CHECK(logins[0].environment.count() == 1);
+    CHECK(logins[1].kind == Kind::auth);
+  }
+  options.origin.boot_id = "00000000-0000-0000-0000-000000000001";
+  CHECK(open_spool(options)->recovery().logins.empty());
+}
+
 TEST_CASE("spool: a start learns what the last daemon left") {
   const test::TemporaryDirectory directory;
   auto options = options_for(directory);

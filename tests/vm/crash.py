@@ -17,6 +17,9 @@ import sys
 
 # Events wait for 60 ms in the pool, to be ordered; the rest is for a machine that is emulated.
 MARGIN_MS = 150
+# Fewer in six seconds are no load, even where emulating is slow.
+MIN_PROGRAMS = 30
+MIN_LOGINS = 5
 
 
 class Boot:
@@ -113,11 +116,13 @@ def faults_of_age(mode, interval_ms, crash, lost):
             yield f"{len(old)} of {kind} are lost that were done more than {bound} ms before the crash"
 
 
-def faults_of_load(load):
+def faults_of_load(mode, load):
     if load.crash is None or load.id is None:
         yield "the first boot did not come to its crash"
-    elif len(load.done["exec"]) < 100:
+    elif len(load.done["exec"]) < MIN_PROGRAMS:
         yield f"only {len(load.done['exec'])} programs were run before the crash: that is no load"
+    elif mode != "control" and len(load.done["login"]) < MIN_LOGINS:
+        yield f"only {len(load.done['login'])} logins came before the crash"
 
 
 def figures(load, rest, crash, lost, delivered):
@@ -142,7 +147,7 @@ def figures(load, rest, crash, lost, delivered):
 def main():
     mode, interval_ms, place = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
     load, rest, delivered = Boot(place / "load"), Boot(place / "rest"), Delivered(place / "rows.jsonl")
-    faults = list(faults_of_load(load))
+    faults = list(faults_of_load(mode, load))
     if load.crash is not None:
         crash = load.last_sign()
         lost = {kind: missing(load, kind, delivered) for kind in load.done}
