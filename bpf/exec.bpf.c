@@ -72,10 +72,12 @@ static __always_inline void exec__report(struct scratch *scratch, struct task_st
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binprm *bprm) {
   __u64 call = (__u64)BPF_CORE_READ(task, tgid) << 32 | (__u32)old_pid;
-  struct exec_scratch *area = exec_scratch__take();
-  struct scratch *scratch = &area->common;
+  struct exec_scratch *area;
+  struct scratch *scratch;
 
-  HOOK(exec_done);
+  HOOK(exec_done); /* before anything is taken that must be given back */
+  area = exec_scratch__take();
+  scratch = &area->common;
   bpf_map_delete_elem(&calls, &call);
   if (!area) {
     process__forget(BPF_CORE_READ(task, tgid)); /* it does not run that any more */

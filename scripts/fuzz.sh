@@ -5,8 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/steps.sh
 . scripts/lib/steps.sh
 
-readonly build=build/fuzz
-readonly log=$build/fuzz.log
+build=build/fuzz
+log=$build/fuzz.log
 
 targets() {
   local file
@@ -92,7 +92,7 @@ while (($# > 0)); do
     -h | --help) usage && exit 0 ;;
     -*) die "unknown argument '$1'; see scripts/fuzz.sh --help" 2 ;;
     *)
-      targets | grep -qxF -- "$1" || die "no target is called '$1'; there are: $(targets | paste -sd ' ')" 2
+      [[ -e tests/fuzz/$1_fuzz.cpp ]] || die "no target is called '$1'; there are: $(targets | paste -sd ' ')" 2
       wanted+=("$1")
       ;;
   esac

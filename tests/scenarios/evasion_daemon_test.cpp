@@ -38,12 +38,12 @@ int recorded_beside_flood(int budget) {
   Daemon daemon{
       {"ring-buffer: {size: 128KiB, drain-interval-ms: 500, user-budget: " + std::to_string(budget) + "}\n"}};
   const std::int64_t since = now_us();
-  Launch flood;
-  flood.arguments = {"/bin/sh", "-c",
-                     "while :; do " + (settings().programs / "noop").string() + " flood; done"};
-  flood.user = flooder;
-  Process first{flood};
-  Process second{flood};
+  Launch flooding;
+  flooding.arguments = {"/bin/sh", "-c",
+                        "while :; do " + (settings().programs / "noop").string() + " flood; done"};
+  flooding.user = flooder;
+  Process first{flooding};
+  Process second{flooding};
   std::set<int> pids;
   for (int number = 0; number < programs; ++number) {
     Launch launch;

@@ -66,7 +66,10 @@ TEST_CASE("kill: what happens around a daemon that is killed is stored once") {
       return execute(*daemon.prepared().connection, "SELECT " + what);
     };
     CHECK(ask("count(*) - count(DISTINCT (boot_id, seq)) FROM iptrackd.activity") == "0");
-    CHECK(ask("count(*) FROM iptrackd.host_event WHERE kind = 'takeover'") == std::to_string(kills));
+    // A daemon that is killed early enough has said nothing.
+    const int takeovers = std::stoi(ask("count(*) FROM iptrackd.host_event WHERE kind = 'takeover'"));
+    CHECK(takeovers > 0);
+    CHECK(takeovers <= kills);
   }
   const Ended ended = daemon.stop();
   CHECK(ended.status == 0);
@@ -105,7 +108,9 @@ TEST_CASE("kill: logins meanwhile are stored once each") {
       "count(*) FILTER (WHERE kind = 'close_session'))";
   (void)eventually(seconds{20}, [&] { return ask(counts) == expected; });
   CHECK(ask(counts) == expected);
-  CHECK(ask("count(DISTINCT remote_port) FILTER (WHERE kind = 'open_session')") == std::to_string(logins));
+  // Each login has an sshd of its own.
+  CHECK(ask("count(DISTINCT (ppid, remote_port)) FILTER (WHERE kind = 'open_session')") ==
+        std::to_string(logins));
   CHECK(ask("count(*) FILTER (WHERE 'unvouched' = ANY (marks))") == "0");
   MESSAGE(ask("count(*) FILTER (WHERE 'rebuilt' = ANY (marks))"), " of ", 2 * logins,
           " records were rebuilt");

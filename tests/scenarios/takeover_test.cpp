@@ -77,6 +77,28 @@ TEST_CASE("takeover: a daemon that is killed while it takes over hands on") {
   CHECK(daemon.stop().status == 0);
 }
 
+TEST_CASE("takeover: programs that run while the hooks are attached use nothing up") {
+  // Between attaching and being put in force the programs are called and must leave everything as it is.
+  const TemporaryDirectory directory;
+  const Prepared prepared = prepare(directory.path(), {});
+  apply_schema(prepared);
+  Launch busy;
+  busy.arguments = {"/bin/sh", "-c", "while :; do " + (settings().programs / "noop").string() + "; done"};
+  Process first{busy};
+  Process second{busy};
+  Process daemon{daemon_launch("run", prepared.configuration)};
+  REQUIRE(eventually(seconds{30}, [&] { return daemon.err().find("ready") != std::string::npos; }));
+  first.signal(SIGKILL);
+  second.signal(SIGKILL);
+  const auto rows = open_rows(prepared.connection, prepared.jsonl);
+  const std::int64_t since = now_us();
+  const Generated generated = generate({"events=3000"});
+  wait_for_rows(*rows, seconds{20});
+  check_stored_once(*rows, generated, since);
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait(seconds{20}) == 0);
+}
+
 TEST_CASE("takeover: a second daemon on the same pins is refused") {
   Daemon first;
   if (!has_pins(first.prepared())) return skip("there is no bpf file system to keep the programs in");
