@@ -4,7 +4,6 @@
 #define IPTRACKD_APP_LOSS_WATCH_H
 
 #include <atomic>
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "core/clock.h"
@@ -46,7 +46,9 @@ class LossWatch {
     std::string cause;
     std::optional<Kind> kind;
     std::optional<std::uint32_t> uid;
-    auto operator<=>(const Counted &) const = default;
+    friend bool operator<(const Counted &a, const Counted &b) {
+      return std::tie(a.cause, a.kind, a.uid) < std::tie(b.cause, b.kind, b.uid);
+    }
   };
   void look_at_counter(const Counted &counted, std::uint64_t now);
   void book(Loss loss);

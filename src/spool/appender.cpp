@@ -44,7 +44,7 @@ RecordType type_of(const Damage & /*damage*/) {
 }  // namespace
 
 Appender::Appender(Io &io, const Directory &directory, Catalog &catalog, DamageBook &damages, Options options,
-                   Start start)
+                   const Start &start)
     : io_{io},
       directory_{directory},
       catalog_{catalog},

@@ -47,7 +47,7 @@ class Appender {
 
   // All but START and OPTIONS must outlive it.
   Appender(Io &io, const Directory &directory, Catalog &catalog, DamageBook &damages, Options options,
-           Start start);
+           const Start &start);
 
   // Makes the first segment, whole and at once, with what waits to be booked.
   void begin();

@@ -9,19 +9,18 @@
 namespace iptrackd::spool {
 
 Catalog::Catalog(Io &io, const Directory &directory, std::chrono::milliseconds retain,
-                 std::deque<Segment> segments, std::uint64_t next_index, Position acknowledged,
-                 std::chrono::milliseconds age)
+                 std::deque<Segment> segments, std::uint64_t next_index, const Acknowledged &acknowledged)
     : io_{io},
       directory_{directory},
       retain_{retain},
       segments_{std::move(segments)},
-      acknowledged_{acknowledged},
+      acknowledged_{acknowledged.position},
       next_index_{next_index} {
   for (Segment &segment : segments_) {
     segment.serial = ++serials_;
     total_ += segment.size;
   }
-  mark_acknowledged(SteadyClock::now() - age);
+  mark_acknowledged(SteadyClock::now() - acknowledged.age);
 }
 
 void Catalog::add(Segment segment) {

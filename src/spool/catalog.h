@@ -50,10 +50,15 @@ class Catalog {
     std::uint64_t unacknowledged = 0;  // and of those that are not wholly acknowledged
   };
 
-  // SEGMENTS by rising first index; NEXT_INDEX follows what they hold. ACKNOWLEDGED was written AGE ago. IO
+  // SEGMENTS by rising first index; NEXT_INDEX follows what they hold. IO
   // and DIRECTORY must outlive it.
+  struct Acknowledged {
+    Position position;
+    std::chrono::milliseconds age;  // since it was written
+  };
+
   Catalog(Io &io, const Directory &directory, std::chrono::milliseconds retain, std::deque<Segment> segments,
-          std::uint64_t next_index, Position acknowledged, std::chrono::milliseconds age);
+          std::uint64_t next_index, const Acknowledged &acknowledged);
 
   // The writer's side.
   void add(Segment segment);  // the newest from now on; replaces one of the same first index

@@ -10,10 +10,9 @@
 
 namespace iptrackd::spool {
 
-// E is Event or const Event. Tags rise; what a recovery looks for stands first. Left out: `leftover`, a
-// number that means nothing to the next daemon.
+// What a recovery looks for stands first, then who did it.
 template <typename E, typename Visit>
-void visit_event(E &event, Visit &visit) {
+void visit_event_head(E &event, Visit &visit) {
   visit(1, event.unix_us);
   visit(2, event.seq);
   visit(3, event.ring);
@@ -34,6 +33,11 @@ void visit_event(E &event, Visit &visit) {
   visit(18, event.loginuid);
   visit(19, event.audit_session);
   visit(20, event.tty);
+}
+
+// What was done, and with what.
+template <typename E, typename Visit>
+void visit_event_deed(E &event, Visit &visit) {
   visit(21, event.comm);
   visit(22, event.exe);
   visit(23, event.cwd);
@@ -58,6 +62,13 @@ void visit_event(E &event, Visit &visit) {
   visit(42, event.pam_user);
   visit(43, event.pam_ruser);
   visit(44, event.pam_rhost);
+}
+
+// E is Event or const Event. Tags rise.
+template <typename E, typename Visit>
+void visit_event(E &event, Visit &visit) {
+  visit_event_head(event, visit);
+  visit_event_deed(event, visit);
 }
 
 template <typename L, typename Visit>

@@ -62,7 +62,7 @@ Result<Reader::Fill> Reader::fill(const BatchLimits &limits, Batch &batch) {
       if (auto entered = enter(*segment); !entered) return tl::unexpected{entered.error()};
     }
     if (batch.size() == 0) batch.begin(*segment->origin, batch.from());
-    const auto filled = fill_from(*segment, limits, batch);
+    auto filled = fill_from(*segment, limits, batch);
     if (!filled || *filled == Fill::full) return filled;
     if (segment->newest) return Fill::end;
   }

@@ -76,11 +76,11 @@ std::vector<Damage> book_damages(DamageBook &book, const Found &found, std::uint
 
 }  // namespace
 
-Result<std::unique_ptr<Spool>> Spool::open(Options options) {
-  return open(std::move(options), real_io());
+Result<std::unique_ptr<Spool>> Spool::open(const Options &options) {
+  return open(options, real_io());
 }
 
-Result<std::unique_ptr<Spool>> Spool::open(Options options, Io &io) {
+Result<std::unique_ptr<Spool>> Spool::open(const Options &options, Io &io) {
   if (options.max_size < least_max_size)
     return fail(Fault::usage,
                 "the spool's size must be at least " + std::to_string(least_max_size) + " bytes");
@@ -121,8 +121,7 @@ Spool::Spool(Io &io, const Options &options, Parts parts)
                options.retain,
                std::move(parts.found.segments),
                parts.found.next_index,
-               parts.acknowledged,
-               acknowledged_file_.age()},
+               {parts.acknowledged, acknowledged_file_.age()}},
       appender_{
           io_,      directory_,
           catalog_, damages_,

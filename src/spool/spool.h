@@ -48,8 +48,8 @@ class Spool final : public BatchSource {
   // booked as a loss. A disk that takes nothing now is no fault: what comes is lost and counted until it
   // does. Fault environment: the directory is not safe or used by another daemon, or cannot be read. Fault
   // usage: the options make no sense. IO must outlive the spool.
-  [[nodiscard]] static Result<std::unique_ptr<Spool>> open(Options options);
-  [[nodiscard]] static Result<std::unique_ptr<Spool>> open(Options options, Io &io);
+  [[nodiscard]] static Result<std::unique_ptr<Spool>> open(const Options &options);
+  [[nodiscard]] static Result<std::unique_ptr<Spool>> open(const Options &options, Io &io);
 
   // What open() found.
   [[nodiscard]] const Recovery &recovery() const noexcept { return recovery_; }
