@@ -27,10 +27,10 @@ function(iptrackd_room name)
   target_link_libraries(iptrackd_${name} PUBLIC iptrackd::flags ${room_LINK} PRIVATE ${room_PRIVATE_LINK})
 endfunction()
 
-# iptrackd_unit_tests(NAME LINK libraries...): every *_test.cpp of tests/NAME as one program and one ctest entry,
-# unit.NAME.
+# iptrackd_unit_tests(NAME [THREADS] LINK libraries...): every *_test.cpp of tests/NAME as one program and one ctest
+# entry, unit.NAME. THREADS: threads meet there, so that ThreadSanitizer looks at it.
 function(iptrackd_unit_tests name)
-  cmake_parse_arguments(tests "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(tests "THREADS" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
   add_executable(unit-${name} ${sources})
   target_link_libraries(unit-${name} PRIVATE iptrackd::${name} doctest_main ${tests_LINK})
@@ -39,4 +39,7 @@ function(iptrackd_unit_tests name)
     IPTRACKD_IS_TEST ON RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   add_test(NAME unit.${name} COMMAND unit-${name})
   set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120)
+  if(tests_THREADS)
+    set_property(TEST unit.${name} APPEND PROPERTY LABELS threads)
+  endif()
 endfunction()

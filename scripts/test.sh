@@ -13,8 +13,8 @@ usage: sudo scripts/test.sh [--quick] [-R REGEX]
   -R REGEX    only the ctest cases whose names match; leaves out the lint
   -h, --help  this text
 
-Stages: release (all tests), sanitize (unit tests under AddressSanitizer and UndefinedBehaviorSanitizer), sanitize-thread (unit tests
-under ThreadSanitizer), fuzz (each fuzzer for a minute; scripts/fuzz.sh runs them for longer), lint. Logs stand in build/test-logs. A test
+Stages: release (all tests), fuzz (by clang: a minute of each fuzzer, and the unit tests under AddressSanitizer and
+UndefinedBehaviorSanitizer), sanitize-thread (unit tests under ThreadSanitizer), lint. Logs stand in build/test-logs. A test
 that this machine cannot run is counted as skipped, with its reason. The last line is "N passed, N failed, N skipped".
 Exit codes: 0 none failed, 1 some did, 2 usage.
 HELP
@@ -39,8 +39,14 @@ build_unit_tests() {
   cmake --preset "$1" && mapfile -t targets < <(unit_targets "$1") && build_preset "$1" "${targets[@]}"
 }
 
-build_fuzzers() {
-  build_preset "$1" fuzzers
+# The rooms in which threads meet.
+build_threaded_unit_tests() {
+  cmake --preset "$1" && build_preset "$1" unit-core unit-control unit-pam unit-spool unit-sink
+}
+
+build_fuzzers_and_unit_tests() {
+  local targets
+  cmake --preset "$1" && mapfile -t targets < <(unit_targets "$1") && build_preset "$1" fuzzers "${targets[@]}"
 }
 
 # stage PRESET BUILD_FUNCTION CTEST_OPTION...
@@ -111,9 +117,9 @@ if [[ $quick == yes ]]; then
   stage dev build_unit_tests -L unit
 else
   stage release build_preset
-  stage sanitize build_unit_tests -L unit
-  stage sanitize-thread build_unit_tests -L unit
-  stage fuzz build_fuzzers -L fuzz -j 2
+  # More at a time than there are processors: some only wait, and the fuzzers end by the clock.
+  stage fuzz build_fuzzers_and_unit_tests -L 'unit|fuzz' -j 4
+  stage sanitize-thread build_threaded_unit_tests -L threads -j 2
 fi
 if [[ ! $regex ]]; then
   if [[ $quick == yes ]]; then lint --fast; else lint; fi

@@ -43,8 +43,11 @@ void SelfTestWatch::book_blindness(const loader::SelfTestReport &report) {
     spool_.book(Loss{vouched_until_us_, now_us, "kernel", cause, loader::kind_of(status.hook->duty),
                      std::nullopt, std::nullopt});
   };
-  const bool is_failing = !report.failures(tracer_.hooks()).empty();
+  const auto failures = report.failures(tracer_.hooks());
+  const bool is_failing = !failures.empty();
   const bool is_due = now_us - vouched_until_us_ >= std::chrono::microseconds{interval}.count();
+  if (is_failing && !was_failing_) spool_.note({now_us, "hook-lost", failures.front()});
+  if (!is_failing && was_failing_) spool_.note({now_us, "hook-back", "every hook sees its deeds again"});
   if (is_failing && std::exchange(was_failing_, is_failing) && !is_due) return;
   was_failing_ = is_failing;
   for (const loader::HookStatus *status : report.silent) book(*status, "hook-silent");

@@ -95,9 +95,9 @@ TEST_CASE("a bad value is an error at its place, saying what would be right") {
       {"host-name: " + std::string(256, 'n'),
        "c.yml:1:12: host-name is longer than 255 bytes; write a shorter name"},
   };
-  for (const auto &[text, message] : cases) {
-    CAPTURE(text);
-    CHECK(error_of(text) == message);
+  for (const auto &wrong : cases) {
+    CAPTURE(wrong.first);
+    CHECK(error_of(wrong.first) == wrong.second);
   }
   CHECK(error_of("control: {socket: /" + path107 + "}").empty());
   for (const auto *listen :

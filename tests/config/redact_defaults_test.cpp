@@ -39,9 +39,9 @@ std::string redacted(const std::string &text) {
 using Cases = std::vector<std::pair<std::string, std::string>>;
 
 void check(const Cases &cases) {
-  for (const auto &[argv, expected] : cases) {
-    CAPTURE(argv);
-    CHECK(redacted(argv) == expected);
+  for (const auto &argv_and_result : cases) {
+    CAPTURE(argv_and_result.first);
+    CHECK(redacted(argv_and_result.first) == argv_and_result.second);
   }
 }
 

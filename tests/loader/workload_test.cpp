@@ -35,7 +35,9 @@ Workload in_unified(const ControlGroup &group) {
 }
 
 void check_containers(const Paths &paths) {
-  for (const auto &[path, expected] : paths) {
+  for (const auto &known : paths) {
+    const std::string_view path = known.first;
+    const auto &expected = known.second;
     CAPTURE(path);
     const Workload found = in_unified(roots(path));
     CHECK(found.container == expected);
@@ -45,7 +47,9 @@ void check_containers(const Paths &paths) {
 }
 
 void check_jobs(const Paths &paths) {
-  for (const auto &[path, expected] : paths) {
+  for (const auto &known : paths) {
+    const std::string_view path = known.first;
+    const auto &expected = known.second;
     CAPTURE(path);
     CHECK(in_unified(roots(path)).job == expected);
     CHECK(workload_of(roots("/system.slice/ssh.service"), roots(path)).job == expected);

@@ -64,6 +64,8 @@ class Daemon {
   // the constructor does.
   void start_again();
   void start_again_and_wait();
+  // Changes how the next one is started.
+  void use(const std::function<void(Launch &)> &adjust) { adjust(launch_); }
   // kill -9.
   void kill();
   // Sends SIGNAL and returns what the daemon left; one that does not end in time is killed.

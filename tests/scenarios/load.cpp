@@ -20,8 +20,8 @@ Launch generator(const Words &words) {
   return launch;
 }
 
-Generated generate(const Words &words) {
-  const Ended ended = run(generator(words));
+Generated generate(const Words &words, Milliseconds timeout) {
+  const Ended ended = run(generator(words), timeout);
   if (ended.status != 0) throw std::runtime_error{"the generator failed: " + ended.err};
   return generated_by(ended.out);
 }

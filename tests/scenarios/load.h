@@ -17,7 +17,8 @@ struct Generated {
 };
 [[nodiscard]] Generated generated_by(const std::string &output);
 [[nodiscard]] Launch generator(const Words &words);
-[[nodiscard]] Generated generate(const Words &words);
+// One that takes longer than TIMEOUT throws.
+[[nodiscard]] Generated generate(const Words &words, Milliseconds timeout = std::chrono::seconds{60});
 
 [[nodiscard]] std::int64_t sum(const Counts &counts);
 

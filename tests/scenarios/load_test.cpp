@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "daemon.h"
@@ -62,6 +64,24 @@ TEST_CASE("load: a hundred thousand events and none lost") {
     CHECK(rows.disorder(since) == 0);
   }
   CHECK(fastest < within_seconds);
+}
+
+TEST_CASE("load: as much as the machine makes, and the rings lose nothing") {
+  const char *length = std::getenv("IPTRACKD_TEST_LOAD_SECONDS");
+  const int seconds = length != nullptr ? std::atoi(length) : 3;
+  Daemon daemon;
+  const std::int64_t since = now_us();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{seconds};
+  std::int64_t total = 0;
+  while (std::chrono::steady_clock::now() < until) {
+    const Generated generated = generate({"events=100000"});
+    total += generated.total;
+    wait_for_rows(daemon.rows(), std::chrono::seconds{60});
+    CHECK(daemon.rows().of_session(generated.sid, since, now_us()) == generated.events);
+  }
+  MESSAGE(total, " events in ", seconds, " s");
+  CHECK(lost_since(daemon.rows(), since).count == 0);
+  CHECK(lost_since(daemon.rows(), since).unknown == 0);
 }
 
 TEST_CASE("load: the self-test passes meanwhile") {

@@ -62,7 +62,8 @@ std::int64_t own_memory(pid_t pid) {
 
 Generated generate_for(seconds length) {
   return generate({"events=" + std::to_string(lasting_rate * length.count()),
-                   "per-second=" + std::to_string(lasting_rate)});
+                   "per-second=" + std::to_string(lasting_rate)},
+                  length + std::chrono::minutes{1});
 }
 
 }  // namespace

@@ -49,6 +49,10 @@ TEST_CASE("self-test: broken hooks fail readiness by name and the others go on")
   CHECK_FALSE(contains(said, "ready: iptrackd"));
   const std::int64_t since = now_us();
   check_facts(daemon.rows(), facts_of(oracle({"exec"})), since);
+  if (daemon.prepared().connection) {
+    CHECK(execute(*daemon.prepared().connection,
+                  "SELECT count(*) FROM iptrackd.host_event WHERE kind = 'hook-lost'") == "1");
+  }
 }
 
 TEST_CASE("self-test: check names broken hooks") {

@@ -1,6 +1,7 @@
 // A daemon takes over what another has left: the same programs, or others in their place.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -57,6 +58,36 @@ TEST_CASE("takeover: other programs take their place without gap or overlap") {
 
 TEST_CASE("takeover: rings of another size; the old ones are emptied") {
   check_takeover("ring-buffer: {size: 4MiB}\n", "other programs");
+}
+
+TEST_CASE("takeover: an upgrade under load beside a daemon that stays as it is") {
+  const char *older = std::getenv("IPTRACKD_TEST_OLDER_DAEMON");
+  if (older == nullptr) return skip("IPTRACKD_TEST_OLDER_DAEMON names no daemon of an earlier version");
+  if (!settings().connection) return skip("rows are read from a file here; two daemons cannot share it");
+  DaemonOptions options{std::string{kept} + "host-name: upgraded\n"};
+  options.adjust = [older](Launch &launch) { launch.program = older; };
+  Daemon upgraded{options};
+  options.drop_in = std::string{kept} + "host-name: older\n";
+  options.connection = upgraded.prepared().connection;
+  Daemon stays{options};
+  Process load{generator({"events=8000", "per-second=" + std::to_string(lasting_rate)})};
+  std::this_thread::sleep_for(seconds{1});
+  CHECK(upgraded.stop().status == 0);
+  upgraded.use([](Launch &launch) { launch.program.clear(); });
+  upgraded.start_again_and_wait();
+  REQUIRE(load.wait(seconds{60}) == 0);
+  const Generated generated = generated_by(load.out());
+  std::this_thread::sleep_for(seconds{2});
+  CHECK(upgraded.stop().status == 0);
+  CHECK(stays.stop().status == 0);
+  for (const char *host : {"upgraded", "older"}) {
+    CAPTURE(host);
+    CHECK(execute(*upgraded.prepared().connection,
+                  "SELECT concat(count(*), ',', count(DISTINCT (boot_id, seq))) FROM iptrackd.activity "
+                  "WHERE sid = " +
+                      std::to_string(generated.sid) + " AND host = '" + host + "'") ==
+          std::to_string(generated.total) + "," + std::to_string(generated.total));
+  }
 }
 
 TEST_CASE("takeover: a daemon that is killed while it takes over hands on") {
