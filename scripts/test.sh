@@ -13,9 +13,10 @@ usage: sudo scripts/test.sh [--quick] [-R REGEX]
   -R REGEX    only the ctest cases whose names match; leaves out the lint
   -h, --help  this text
 
-Stages: release (all tests), fuzz (by clang: a minute of each fuzzer, and the unit tests under AddressSanitizer and
-UndefinedBehaviorSanitizer), sanitize-thread (unit tests under ThreadSanitizer), lint. Logs stand in build/test-logs. A test
-that this machine cannot run is counted as skipped, with its reason. The last line is "N passed, N failed, N skipped".
+Stages: release (the scenarios, here and in virtual machines), fuzz (by clang: a minute of each fuzzer, and the unit tests under
+AddressSanitizer and UndefinedBehaviorSanitizer), sanitize-thread (unit tests of what has threads, under ThreadSanitizer), lint.
+Logs stand in build/test-logs. A test that this machine cannot run is counted as skipped, with its reason. The last line is
+"N passed, N failed, N skipped".
 Exit codes: 0 none failed, 1 some did, 2 usage.
 HELP
 }
@@ -37,6 +38,11 @@ unit_targets() {
 build_unit_tests() {
   local targets
   cmake --preset "$1" && mapfile -t targets < <(unit_targets "$1") && build_preset "$1" "${targets[@]}"
+}
+
+# The daemon and what stands around it; the unit tests are built with sanitizers.
+build_daemon_and_scenarios() {
+  build_preset "$1" iptrackd iptrackd-pam-callback scenarios
 }
 
 # The rooms in which threads meet.
@@ -116,9 +122,9 @@ scripts/setup.sh --for test
 if [[ $quick == yes ]]; then
   stage dev build_unit_tests -L unit
 else
-  stage release build_preset
+  stage release build_daemon_and_scenarios -LE '^unit$'
   # More at a time than there are processors: some only wait, and the fuzzers end by the clock.
-  stage fuzz build_fuzzers_and_unit_tests -L 'unit|fuzz' -j 4
+  stage fuzz build_fuzzers_and_unit_tests -L 'unit|fuzz' -j 6
   stage sanitize-thread build_threaded_unit_tests -L threads -j 2
 fi
 if [[ ! $regex ]]; then

@@ -35,7 +35,9 @@ void note_beginning(spool::Spool &spool, const loader::Tracer &tracer) {
   const bool is_takeover = tracer.arrival() != loader::Arrival::fresh;
   if (!found.created && !found.clean_end) {
     spdlog::warn("the daemon before this one ended without stopping");
-    spool.note({found.last_unix_us, "crash", "the daemon ended without stopping; this is its last record"});
+    // One that was killed early enough has left no record.
+    const std::int64_t last_us = found.last_unix_us != 0 ? found.last_unix_us : now_us;
+    spool.note({last_us, "crash", "the daemon ended without stopping; this is its last record"});
   }
   if (!found.created && !is_takeover && found.last_unix_us != 0) {
     spool.book({found.last_unix_us, now_us, "daemon", "daemon-down", {}, {}, {}});
