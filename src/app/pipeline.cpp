@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -29,6 +31,13 @@ std::jthread named_thread(const char *name, Body body) {
     pthread_setname_np(pthread_self(), name);
     body(std::move(stop));
   }};
+}
+
+// Those who empty the rings do little, and must do it in time, however busy the host is. Where this is
+// refused they are like all others.
+void hurry() {
+  constexpr int nice = -10;
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
 }
 
 sink::Writer::Observer log_writer(std::atomic<bool> &failing) {
@@ -162,8 +171,12 @@ struct Pipeline::Stages {
   void start_threads() {
     writer_thread = named_thread(
         "sink-writer", [this](std::stop_token) { written.set_value(writer.run(give_up.get_token())); });
-    spooler_thread = named_thread("spooler", [this](std::stop_token) { spooler.run(); });
+    spooler_thread = named_thread("spooler", [this](std::stop_token) {
+      hurry();
+      spooler.run();
+    });
     ring_thread = named_thread("ring-reader", [this](std::stop_token stop) {
+      hurry();
       ring_reader.run(std::move(stop), give_up.get_token());
     });
     fifo_thread = named_thread("fifo-reader", [this](const std::stop_token &stop) { fifo->run(pool, stop); });
