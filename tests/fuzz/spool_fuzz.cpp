@@ -121,7 +121,8 @@ void scan_made(std::string_view input) {
   demand(!scanner.next(record), "no damaged record is accepted");
   std::size_t rest = 0;
   const std::uint64_t damaged = scanner.count_damaged_tail(rest);
-  demand(damaged <= made.next_index() - scanner.expected(), "no more are damaged than there were");
+  // Where a head is spoilt as well, what stands in payloads may look like heads: nobody can know the number
+  // then.
   if (made.heads_intact())
     demand(damaged == made.next_index() - scanner.expected() && rest == 0, "damaged records are counted");
 }
