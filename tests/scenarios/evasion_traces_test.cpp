@@ -12,6 +12,7 @@
 #include "evasion.h"
 #include "load.h"
 #include "skip.h"
+#include "sshd.h"
 
 namespace iptrackd::scenario {
 namespace {
@@ -74,13 +75,9 @@ std::string copy_raw(PGconn *connection, const std::string &lines) {
 const std::string poison = "poi\xffson\xc0\xaf";
 const std::string poison_shown = "poi\\xffson\\xc0\\xaf";
 
-Path callback_path() {
-  return settings().daemon.parent_path() / "iptrackd-pam-callback";
-}
-
 Launch callback(const Daemon &daemon) {
   Launch launch;
-  launch.arguments = {callback_path().string(), "-p", (daemon.directory() / "pam.fifo").string()};
+  launch.arguments = {callback_program().string(), "-p", (daemon.directory() / "pam.fifo").string()};
   launch.prepare = [] {
     clearenv();
     setenv("PAM_TYPE", "open_session", 1);
@@ -198,7 +195,7 @@ TEST_CASE("evasion: bytes that are no text are stored escaped") {
 }
 
 TEST_CASE("evasion: a user name that is no text is stored escaped") {
-  if (!std::filesystem::exists(callback_path())) return skip("the PAM callback is not here");
+  if (!std::filesystem::exists(callback_program())) return skip("the PAM callback is not here");
   Daemon daemon;
   const std::int64_t since = now_us();
   CHECK(run(callback(daemon)).status == 0);

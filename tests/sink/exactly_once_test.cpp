@@ -31,9 +31,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 Writer::Options quick() {
-  Writer::Options options;
-  options.batch.rows = 20;
-  options.batch.linger = 1ms;
+  auto options = test::small_batches(20, 1ms);
   options.backoff = {5ms, 50ms};
   return options;
 }

@@ -27,13 +27,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Writer::Options quick() {
-  Writer::Options options;
-  options.batch.rows = 10;
-  options.batch.linger = 5ms;
-  return options;
-}
-
 // A copy of CLUSTER that follows it.
 class Standby {
  public:
@@ -81,7 +74,7 @@ TEST_CASE("a standby is promoted under load: nothing that was stored is lost, no
 
   FakeSource source{test::sample_origin};
   PostgresqlSink sink{options, {}};
-  Writer writer{source, sink, test::sample_origin, quick(), {}, {}};
+  Writer writer{source, sink, test::sample_origin, test::small_batches(10, 5ms), {}, {}};
   Writer::Summary summary;
   std::jthread writing{[&] { summary = writer.run({}); }};
   std::uint64_t added = 0;

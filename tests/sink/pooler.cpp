@@ -33,13 +33,6 @@ namespace {
 
 constexpr int skipped = 77;
 
-Writer::Options quick() {
-  Writer::Options options;
-  options.batch.rows = 10;
-  options.batch.linger = 5ms;
-  return options;
-}
-
 // pgbouncer in front of a server, each transaction on any of ten connections.
 struct Bouncer {
   explicit Bouncer(const std::map<std::string, std::string> &server) : connection{server} {
@@ -83,7 +76,7 @@ TEST_CASE(
     }
     source.end();
     PostgresqlSink sink{options, {}};
-    Writer writer{source, sink, origin, quick(), {}, {}};
+    Writer writer{source, sink, origin, test::small_batches(10, 5ms), {}, {}};
     if (writer.run({}).complete) ++complete;
     errors += writer.counters().errors;
   };

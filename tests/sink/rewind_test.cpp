@@ -42,6 +42,15 @@ struct Fixture {
     Writer writer{from, sink, test::sample_origin, options, {}, set_aside};
     return writer.run(stop.get_token());
   }
+  // 400 events, then 600; returns where the spool stood between.
+  Position store_in_two_runs() {
+    add(source, 1, 400);
+    REQUIRE(run(source).complete);
+    const Position between = source.acknowledged();
+    add(source, 401, 1000);
+    REQUIRE(run(source).complete);
+    return between;
+  }
   // Back to when the spool stood at POSITION.
   void restore(Position position) {
     database.rows("DELETE FROM @.event WHERE seq > " + std::to_string(position.index));
@@ -60,11 +69,7 @@ struct Fixture {
 
 TEST_CASE("a database restored to an earlier state gets everything again, and says so") {
   Fixture f;
-  f.add(f.source, 1, 400);
-  REQUIRE(f.run(f.source).complete);
-  const Position earlier = f.source.acknowledged();
-  f.add(f.source, 401, 1000);
-  REQUIRE(f.run(f.source).complete);
+  const Position earlier = f.store_in_two_runs();
   f.restore(earlier);  // behind the back of an open connection
   f.add(f.source, 1001, 1100);
   REQUIRE(f.run(f.source).complete);
@@ -76,11 +81,7 @@ TEST_CASE("a database restored to an earlier state gets everything again, and sa
 
 TEST_CASE("what the spool does not hold any more is one row of loss with the exact count") {
   Fixture f;
-  f.add(f.source, 1, 400);
-  REQUIRE(f.run(f.source).complete);
-  const Position earlier = f.source.acknowledged();
-  f.add(f.source, 401, 1000);
-  REQUIRE(f.run(f.source).complete);
+  const Position earlier = f.store_in_two_runs();
   f.restore(earlier);
   f.source.forget_before(777);
   REQUIRE(f.run(f.source).complete);

@@ -2,6 +2,8 @@
 #ifndef IPTRACKD_TESTS_SINK_SAMPLES_H
 #define IPTRACKD_TESTS_SINK_SAMPLES_H
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <stop_token>
 #include <string>
@@ -10,14 +12,12 @@
 
 #include "core/batch.h"
 #include "core/result.h"
+#include "core/sample_event.h"
 #include "sink/sink.h"
+#include "sink/writer.h"
 
 namespace iptrackd::test {
 
-inline constexpr std::int64_t sample_unix_us = 1'732'233'600'123'456;  // 2024-11-22 00:00:00.123456 UTC
-
-// Every field known, each with a value that no other field has.
-[[nodiscard]] Event full_event();
 // Nothing known but kind, time and seq.
 [[nodiscard]] Event bare_event(std::uint64_t seq, std::int64_t unix_us = sample_unix_us);
 // As a real exec has it: about twenty fields.
@@ -32,6 +32,9 @@ inline const std::string sample_spool = "5b001000-0000-4000-8000-000000000001";
 [[nodiscard]] Result<void> store(sink::Sink &sink, const std::vector<Event> &events,
                                  const std::vector<Loss> &losses = {},
                                  const std::vector<HostEvent> &host_events = {}, std::stop_token stop = {});
+
+// Writes batches of up to ROWS, and waits LINGER at most for one to fill.
+[[nodiscard]] sink::Writer::Options small_batches(std::size_t rows, std::chrono::milliseconds linger);
 
 }  // namespace iptrackd::test
 

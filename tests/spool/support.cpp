@@ -27,51 +27,15 @@ TemporaryDirectory::~TemporaryDirectory() {
   std::filesystem::remove_all(path, ignored);
 }
 
-Event full_event() {
-  Event event;
-  event.kind = Kind::close;
-  event.boot_ns = 11;
-  event.unix_us = sample_unix_us;
-  event.seq = 42;
-  event.result = -111;
-  event.pid = 101;
-  event.tid = 102;
-  event.ppid = 103;
-  event.sid = 104;
-  event.uid = 1001;
-  event.gid = 1002;
-  event.euid = 1003;
-  event.egid = 4294967294;
-  event.loginuid = 1005;
-  event.audit_session = 1006;
-  event.tty.assign("pts/3");
+Event edge_event() {
+  Event event = full_event();
   event.comm.assign(std::string_view{"a\0\xff", 3});
   event.exe.assign(std::string(300, 'x'));
   event.cwd.assign("");
-  event.cgroup.assign("/user.slice");
-  event.container.assign("0123456789abcdef");
-  event.job.assign("4711.server");
   event.args.assign(std::string_view{"curl\0-o\0\0b\0", 11});
   event.args_truncated = false;
-  event.environment.assign(std::string_view{"PAM_USER=alice\0", 15});
-  event.exe_device = 259U << 20 | 7U;
-  event.exe_inode = 9'007'199'254'740'993;
-  event.mount_namespace = 4026531841;
-  event.protocol = Protocol::udp;
-  event.local = {Address::parse("192.0.2.1"), std::uint16_t{40000}};
   event.remote = {Address::parse("2001:db8::7"), std::uint16_t{0}};
   event.duration_ns = 0;
-  event.bytes_sent = 5'000'000'001;
-  event.bytes_received = 5'000'000'002;
-  event.opener_pid = 105;
-  event.pam_service.assign("sshd");
-  event.pam_user.assign("alice");
-  event.pam_ruser.assign("bob");
-  event.pam_rhost.assign("client.example");
-  event.set(Mark::memfd);
-  event.set(Mark::by_kernel);
-  event.ring = 2;
-  event.ring_position = 1ULL << 40;
   return event;
 }
 

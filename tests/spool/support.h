@@ -11,13 +11,11 @@
 #include <vector>
 
 #include "core/batch.h"
-#include "core/event.h"
+#include "core/sample_event.h"
 #include "spool/io.h"
 #include "spool/spool.h"
 
 namespace iptrackd::test {
-
-inline constexpr std::int64_t sample_unix_us = 1'732'233'600'123'456;
 
 // Removed with all that is in it.
 class TemporaryDirectory {
@@ -31,8 +29,8 @@ class TemporaryDirectory {
   std::filesystem::path path;
 };
 
-// Every member known, each with a value that no other has.
-[[nodiscard]] Event full_event();
+// Every member known, with values at the edges: empty, zero, NUL within, longer than a short field.
+[[nodiscard]] Event edge_event();
 // SIZE bytes of arguments that depend on SEQ.
 [[nodiscard]] Event make_event(std::uint64_t seq, Kind kind = Kind::exec, std::size_t size = 20);
 [[nodiscard]] std::vector<Event> make_events(std::uint64_t first_seq, std::size_t count,
