@@ -12,6 +12,7 @@
 #include "socket.h"
 #include "task.h"
 #include "use.h"
+#include "whitelist.h"
 
 static __noinline void accept__report(struct sock *sk, __u32 way) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_ACCEPT);
@@ -20,11 +21,13 @@ static __noinline void accept__report(struct sock *sk, __u32 way) {
   if (!scratch) return;
   event = &scratch->event;
   event->flags |= IPTRACKD_FLAG_RESULT | way;
+  event__identify(scratch);
   event__fill_protocol(event, sk);
   event__fill_local(event, sk);
   event__fill_remote(event, sk);
-  event__fill_task(scratch);
   socket__use(sk, event, event->boot_ns, SOCKET_STREAM);
+  if (event__is_dropped(scratch, event->local_port)) return;
+  event__fill_task(scratch);
   scratch__submit(scratch);
 }
 

@@ -7,6 +7,7 @@
 #include "socket.h"
 #include "task.h"
 #include "use.h"
+#include "whitelist.h"
 
 static __always_inline long attempt__remember(const struct sock *sk, const struct scratch *scratch) {
   __u64 key = (__u64)sk;
@@ -22,8 +23,7 @@ static __always_inline void attempt__begin(struct sock *sk) {
   struct call *call;
 
   if (!scratch) return;
-  event__fill_task(
-      scratch); /* before anything branches: the verifier follows its loops once for each branch */
+  event__identify(scratch);
   call = call__current(IPTRACKD_KIND_CONNECT);
   scratch->attempted_for = (__u64)sock__owner(sk);
   scratch->event.began_ns = call ? call->began_ns : scratch->event.boot_ns;
@@ -31,10 +31,14 @@ static __always_inline void attempt__begin(struct sock *sk) {
   event__fill_protocol(&scratch->event, sk);
   event__fill_remote(&scratch->event, sk);
   if (call) call->attempt = (__u64)sk;
-  if (attempt__remember(sk, scratch)) {
-    scratch__submit(scratch); /* better a row without an outcome than none */
-  } else {
+  scratch->verdict = whitelist__judge_event(scratch, scratch->event.remote_port);
+  if (!(scratch->verdict & WHITELIST_DROP)) event__fill_task(scratch);
+  if (!attempt__remember(sk, scratch)) {
     scratch__give_back(scratch);
+  } else if (scratch->verdict & WHITELIST_DROP) {
+    scratch__drop(scratch);
+  } else {
+    scratch__submit(scratch); /* better a row without an outcome than none */
   }
 }
 
@@ -57,26 +61,48 @@ static __always_inline __u32 event__data_size(const struct iptrackd_event *event
   return event->exe_size + event->cgroup_size + event->batch_cgroup_size;
 }
 
+/* A rule that asks for the local port had to wait for it. */
+static __noinline int attempt__is_dropped(const struct iptrackd_event *event, __u64 verdict) {
+  struct scratch *scratch;
+
+  if (verdict & WHITELIST_DROP) return 1;
+  if (!(verdict & WHITELIST_ASKS_LOCAL_PORT)) return 0;
+  scratch = network_scratch__try(IPTRACKD_KIND_CONNECT);
+  if (!scratch) return 0;
+  bpf_probe_read_kernel(&scratch->event, sizeof(scratch->event), event);
+  verdict = whitelist__judge_event(scratch, event->remote_port);
+  scratch__give_back(scratch);
+  return verdict & WHITELIST_DROP;
+}
+
+/* Hands over a completed attempt whose data is at most DATA_MAX bytes long. */
+static __always_inline void attempt__submit(struct iptrackd_event *event, __u64 verdict, __u32 data_max) {
+  __u32 size = event__data_size(event);
+
+  if (attempt__is_dropped(event, verdict)) {
+    event__count(IPTRACKD_KIND_CONNECT, IPTRACKD_CAUSE_WHITELISTED);
+  } else if (size <= data_max) {
+    event__submit(event, sizeof(*event) + size);
+  }
+}
+
 /* The outcome of the attempt on SK, if there is one. The socket's lock makes us the only ones at work on it.
  */
 static __noinline int attempt__end(struct sock *sk, __s32 result) {
   __u64 key = (__u64)sk;
   struct attempt *attempt = bpf_map_lookup_elem(&attempts, &key);
   struct long_attempt *long_attempt;
-  __u32 size;
 
   if (attempt) {
     attempt__complete(&attempt->event, sk, attempt->sock, result);
-    size = event__data_size(&attempt->event);
-    if (size <= ATTEMPT_DATA_SHORT) event__submit(&attempt->event, sizeof(attempt->event) + size);
+    attempt__submit(&attempt->event, attempt->verdict, ATTEMPT_DATA_SHORT);
     bpf_map_delete_elem(&attempts, &key);
     return 1;
   }
   long_attempt = bpf_map_lookup_elem(&long_attempts, &key);
   if (!long_attempt) return 0;
   attempt__complete(&long_attempt->event, sk, long_attempt->sock, result);
-  size = event__data_size(&long_attempt->event);
-  if (size <= ATTEMPT_DATA_LONG) event__submit(&long_attempt->event, sizeof(long_attempt->event) + size);
+  attempt__submit(&long_attempt->event, long_attempt->verdict, ATTEMPT_DATA_LONG);
   bpf_map_delete_elem(&long_attempts, &key);
   return 1;
 }

@@ -13,6 +13,7 @@
 #include "socket.h"
 #include "task.h"
 #include "use.h"
+#include "whitelist.h"
 
 static __always_inline void event__fill_requested_local(struct iptrackd_event *event,
                                                         const struct call *call) {
@@ -29,7 +30,7 @@ static __noinline void bind__report(struct sock *sk, struct sock *used, const st
   struct iptrackd_event *event;
 
   if (!scratch) return;
-  event__fill_task(scratch);
+  event__identify(scratch);
   event = &scratch->event;
   event->result = result;
   event->flags |= IPTRACKD_FLAG_RESULT | call->way;
@@ -40,6 +41,8 @@ static __noinline void bind__report(struct sock *sk, struct sock *used, const st
     event__fill_requested_local(event, call);
   }
   if (result == 0) socket__use(used, event, call->began_ns, 0);
+  if (event__is_dropped(scratch, event->local_port)) return;
+  event__fill_task(scratch);
   scratch__submit(scratch);
 }
 

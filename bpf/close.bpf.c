@@ -7,6 +7,7 @@
 #include "socket.h"
 #include "task.h"
 #include "use.h"
+#include "whitelist.h"
 
 /* Payload each way. The stream's sequence numbers count SYN and FIN as a byte each; what is not yet
  * acknowledged was sent all the same; write_seq - snd_una is right across the wrap, and the 64-bit counters
@@ -62,7 +63,10 @@ static __always_inline void event__fill_opener(struct scratch *scratch, const st
   event->loginuid = opener->loginuid;
   event->audit_session = opener->audit_session;
   __builtin_memcpy(event->comm, opener->comm, sizeof(event->comm));
-  if (process && process->start_ns <= socket->began_ns) event__fill_known_exe(scratch, process);
+  if (process && process->start_ns <= socket->began_ns) {
+    event__fill_program(event, process);
+    event__fill_known_exe(scratch, process);
+  }
 }
 
 static __always_inline int sock__is_connected(struct sock *sk) {
@@ -79,20 +83,32 @@ static __always_inline void event__fill_ends(struct iptrackd_event *event, struc
   }
 }
 
+/* The port of the service that the socket was opened for. Of a connection that is older than we nobody knows
+ * which end that is: 0. */
+static __always_inline __u16 close__service_port(const struct iptrackd_event *event,
+                                                 const struct used_socket *socket) {
+  if (!(event->flags & IPTRACKD_FLAG_REMOTE)) return event->local_port;
+  if (socket->flags & SOCKET_OUTWARD) return event->remote_port;
+  return socket->flags & SOCKET_PREEXISTING ? 0 : event->local_port;
+}
+
 static __noinline void close__report(struct sock *sk, const struct used_socket *socket) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_CLOSE);
   __u32 way = way__flag_of_close();
+  int is_openers = (way & IPTRACKD_FLAG_BY_KERNEL) && socket->opener.tgid;
 
   if (!scratch) return;
+  if (is_openers) {
+    event__fill_opener(scratch, socket);
+  } else {
+    event__identify(scratch);
+  }
   scratch->event.flags |= way;
   event__fill_use(&scratch->event, socket);
   if (socket->flags & SOCKET_UNSURE) event__fill_ends(&scratch->event, sk);
   if ((socket->flags & SOCKET_STREAM) && sock__is_tcp(sk)) event__fill_bytes(&scratch->event, sk, socket);
-  if ((way & IPTRACKD_FLAG_BY_KERNEL) && socket->opener.tgid) {
-    event__fill_opener(scratch, socket);
-  } else {
-    event__fill_task(scratch);
-  }
+  if (event__is_dropped(scratch, close__service_port(&scratch->event, socket))) return;
+  if (!is_openers) event__fill_task(scratch);
   scratch__submit(scratch);
 }
 

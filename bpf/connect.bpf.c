@@ -47,8 +47,7 @@ static __noinline void connect__report(struct sock *sk, const struct call *call,
   struct iptrackd_event *event;
 
   if (!scratch) return;
-  event__fill_task(
-      scratch); /* before anything branches: the verifier follows its loops once for each branch */
+  event__identify(scratch);
   event = &scratch->event;
   event->began_ns = call->began_ns;
   event->result = result;
@@ -63,6 +62,8 @@ static __noinline void connect__report(struct sock *sk, const struct call *call,
     event__fill_untrusted_remote(event, call);
   }
   if (result == 0) socket__use(sk, event, call->began_ns, 0);
+  if (event__is_dropped(scratch, event->remote_port)) return;
+  event__fill_task(scratch);
   scratch__submit(scratch);
 }
 
@@ -151,11 +152,13 @@ static __always_inline void connect__report_unsure(const struct call *call) {
   if (sock__is_kernels(sk) || task__is_kernel_thread()) return;
   scratch = network_scratch__take(IPTRACKD_KIND_CONNECT);
   if (!scratch) return;
-  event__fill_task(scratch);
+  event__identify(scratch);
   scratch->event.flags |= way__flag_below();
   event__fill_protocol(&scratch->event, sk);
   event__fill_requested_remote(&scratch->event, call);
   socket__use(sk, &scratch->event, scratch->event.boot_ns, SOCKET_UNSURE);
+  if (event__is_dropped(scratch, scratch->event.remote_port)) return;
+  event__fill_task(scratch);
   scratch__submit(scratch);
 }
 

@@ -13,6 +13,9 @@
 #include "compat.h"
 #include "scratch.h"
 #include "task.h"
+#include "whitelist.h"
+
+#define EXEC_FIRST_ARGUMENT_MAX 4096
 
 /* argv lies in one piece, behind the paths. */
 static __always_inline __u64 exec__read_args(struct scratch *scratch, struct mm_struct *mm) {
@@ -50,13 +53,43 @@ static __always_inline __u64 exec__read_environment(struct scratch *scratch, str
   return size;
 }
 
-static __always_inline void exec__report(struct scratch *scratch, struct task_struct *task) {
+/* The arguments behind argv[0], for the whitelist. None where argv[0] is too long to find its end. */
+static __always_inline void question__fill_arguments(struct iptrackd_exec_question *question,
+                                                     struct exec_scratch *area, struct mm_struct *mm) {
+  unsigned long start = BPF_CORE_READ(mm, arg_start);
+  unsigned long end = BPF_CORE_READ(mm, arg_end);
+  long first = bpf_probe_read_user_str(area->more, EXEC_FIRST_ARGUMENT_MAX, (const void *)start);
+  __u64 size = end - start - first;
+
+  question->arguments_size = 0;
+  if (first <= 0 || first >= EXEC_FIRST_ARGUMENT_MAX || (unsigned long)first > end - start) return;
+  if (size > IPTRACKD_RULE_ARGUMENTS_SIZE) size = IPTRACKD_RULE_ARGUMENTS_SIZE;
+  if (bpf_probe_read_user(question->arguments, size, (const void *)(start + first))) return;
+  question->arguments_size = size;
+}
+
+/* Root's PAM callback is a witness of logins: it is never dropped. */
+static __always_inline int exec__is_dropped(struct exec_scratch *area, struct task_struct *task) {
+  struct scratch *scratch = &area->common;
+  struct whitelist_question *question = question__of(scratch);
+
+  if (!question || event__is_of_callback(&scratch->event)) return 0;
+  question__fill_arguments(&question->exec, area, BPF_CORE_READ(task, mm));
+  return whitelist__drops_exec(scratch, question);
+}
+
+static __always_inline void exec__report(struct exec_scratch *area, struct task_struct *task) {
+  struct scratch *scratch = &area->common;
   struct iptrackd_event *event = &scratch->event;
   __u64 environment_size = 0;
   __u64 args_size;
 
   event->flags |= IPTRACKD_FLAG_RESULT;
   event__fill_ids(event, task);
+  if (exec__is_dropped(area, task)) {
+    event__count(IPTRACKD_KIND_EXEC, IPTRACKD_CAUSE_WHITELISTED);
+    return;
+  }
   event__fill_surroundings(event, task, NULL);
   event__fill_cwd(scratch, task);
   event__fill_cgroup(scratch, task);
@@ -84,7 +117,7 @@ int BPF_PROG(exec_done, struct task_struct *task, int old_pid, struct linux_binp
     return 0;
   }
   process__learn(scratch, task, BPF_CORE_READ(bprm, file), BPF_ANY);
-  if (want_exec) exec__report(scratch, task);
+  if (want_exec) exec__report(area, task);
   scratch__give_back(scratch);
   return 0;
 }
@@ -105,6 +138,16 @@ static __always_inline void event__fill_name(struct scratch *scratch, const char
   if (!name) scratch->event.flags |= IPTRACKD_FLAG_UNTRUSTED;
 }
 
+/* Nothing was executed: there is no file that a rule could mean, and no arguments. Rules for any program
+ * hold. */
+static __always_inline int exec__failure_is_dropped(struct scratch *scratch) {
+  struct whitelist_question *question = question__of(scratch);
+
+  if (!question) return 0;
+  question->exec.arguments_size = 0;
+  return whitelist__drops_exec(scratch, question);
+}
+
 static __noinline void exec__report_failure(const char *name, __u64 address, __s32 result) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_EXEC);
   struct task_struct *task = task__current();
@@ -113,6 +156,10 @@ static __noinline void exec__report_failure(const char *name, __u64 address, __s
   scratch->event.result = result;
   scratch->event.flags |= IPTRACKD_FLAG_RESULT;
   event__fill_ids(&scratch->event, task);
+  if (exec__failure_is_dropped(scratch)) {
+    scratch__drop(scratch);
+    return;
+  }
   event__fill_surroundings(&scratch->event, task, NULL);
   event__fill_name(scratch, name, address);
   event__fill_cwd(scratch, task);

@@ -5,6 +5,8 @@
 
 #include "kernel.h"
 
+#include "iptrackd/whitelist.h"
+
 #ifdef IPTRACKD_DEFINE_MAPS
 #define SHARED
 #else
@@ -69,11 +71,11 @@ SHARED struct {
 
 struct process {
   __u64 start_ns; /* of the thread group's leader: tells a reused pid from the process that was meant */
-  __u64 exe_inode;
-  __u32 exe_device;
+  struct iptrackd_program program; /* user space reads it here: whose file still runs? */
   __u32 exe_flags;       /* IPTRACKD_FLAG_EXE, _DELETED, _MEMFD, _PATH_TRUNCATED, _PREEXISTING */
   __u32 mount_namespace; /* set at exit, 0 before; likewise tty */
   __u32 exe_size;
+  __u32 reserved;
   char tty[IPTRACKD_TTY_SIZE];
   char exe[PROCESS_EXE_SIZE];
 };
@@ -89,9 +91,12 @@ struct process {
 
 struct scratch {
   __u32 busy;
-  __u32 used;             /* bytes of data */
+  __u32 used;     /* bytes of data */
+  __u32 question; /* the place in whitelist_questions that goes with this area */
+  __u32 reserved;
   struct process process; /* a new entry for the table, before it is one */
-  __u64 attempted_for;    /* see struct attempt; stands before the event there too */
+  __u64 attempted_for;    /* this and the next as in struct attempt, where they stand before the event too */
+  __u64 verdict;
   struct iptrackd_event event;
   char data[SCRATCH_PATHS + COMPONENT_SIZE]; /* follows the event at once: both go to the ring in one piece */
 };
@@ -185,6 +190,7 @@ struct opener {
 #define SOCKET_PREEXISTING 32U /* was there before us: who began its use, and when, is not known */
 #define SOCKET_UNSURE 64U      /* a UDP connect of which nobody told whether it succeeded */
 #define SOCKET_USED 128U       /* in use before that connect: its close is a row in any case */
+#define SOCKET_OUTWARD 256U    /* we asked for the connection: the service is at the remote end */
 
 struct used_socket {
   __u64 began_ns;
@@ -213,13 +219,15 @@ SHARED struct {
 #define ATTEMPT_DATA_LONG (IPTRACKD_PATH_MAX + 2 * IPTRACKD_CGROUP_MAX + 3 * 256)
 
 struct attempt {
-  __u64 sock; /* struct sock * that the caller knows: of an MPTCP subflow, its MPTCP socket */
+  __u64 sock;    /* struct sock * that the caller knows: of an MPTCP subflow, its MPTCP socket */
+  __u64 verdict; /* WHITELIST_* */
   struct iptrackd_event event;
   char data[ATTEMPT_DATA_SHORT];
 };
 
 struct long_attempt {
   __u64 sock;
+  __u64 verdict;
   struct iptrackd_event event;
   char data[ATTEMPT_DATA_LONG];
 };
@@ -239,6 +247,75 @@ SHARED struct {
   __type(key, __u64); /* struct sock * */
   __type(value, struct long_attempt);
 } long_attempts SEC(".maps");
+
+/* The whitelist, twice: one side is in force while user space writes the other. How often they were exchanged
+ * tells which: the even side at first. */
+struct whitelist_programs {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 16384);
+  __type(key, struct iptrackd_program);
+  __type(value, struct iptrackd_program_rules);
+};
+
+struct whitelist_network {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 262144);
+  __type(key, struct iptrackd_rule_key);
+  __type(value, struct iptrackd_network_rule);
+};
+
+struct whitelist_exec {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 262144);
+  __type(key, struct iptrackd_rule_key);
+  __type(value, struct iptrackd_exec_rule);
+};
+
+SHARED struct whitelist_programs whitelist_programs_even SEC(".maps");
+SHARED struct whitelist_programs whitelist_programs_odd SEC(".maps");
+SHARED struct whitelist_network whitelist_network_even SEC(".maps");
+SHARED struct whitelist_network whitelist_network_odd SEC(".maps");
+SHARED struct whitelist_exec whitelist_exec_even SEC(".maps");
+SHARED struct whitelist_exec whitelist_exec_odd SEC(".maps");
+
+SHARED struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} whitelist_turn SEC(".maps");
+
+/* What the hooks ask of the whitelist: an entry for each work area, those of execs at the odd places. Sized
+ * by user space. */
+struct whitelist_question {
+  struct iptrackd_network_question network;
+  struct iptrackd_exec_question exec;
+};
+
+SHARED struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 2 * SCRATCH_SLOTS);
+  __type(key, __u32);
+  __type(value, struct whitelist_question);
+} whitelist_questions SEC(".maps");
+
+/* Where user space asks, and is answered. */
+struct whitelist_desk {
+  struct whitelist_question question;
+  struct iptrackd_program file;
+  __u32 verdict; /* WHITELIST_* */
+  __u32 found;   /* file was */
+};
+
+SHARED struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct whitelist_desk);
+} whitelist_desk SEC(".maps");
 
 /* Set by user space before loading; constant for the verifier. */
 #ifdef IPTRACKD_DEFINE_MAPS

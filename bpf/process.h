@@ -21,6 +21,13 @@ static __always_inline __u32 file__marks(struct file *file) {
   return marks;
 }
 
+static __always_inline void program__of_event(struct iptrackd_program *program,
+                                              const struct iptrackd_event *event) {
+  program->inode = event->exe_inode;
+  program->device = event->exe_device;
+  program->generation = event->exe_generation;
+}
+
 static __always_inline void process__forget(__u32 tgid) {
   bpf_map_delete_elem(&processes, &tgid);
   bpf_map_delete_elem(&long_paths, &tgid);
@@ -38,12 +45,12 @@ static __noinline void process__learn(struct scratch *scratch, struct task_struc
   path__read(scratch, __builtin_preserve_access_index(&file->f_path), &event->exe_size);
   event->exe_inode = BPF_CORE_READ(file, f_inode, i_ino);
   event->exe_device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+  event->exe_generation = BPF_CORE_READ(file, f_inode, i_generation);
   event->flags |= IPTRACKD_FLAG_EXE | file__marks(file);
 
   __builtin_memset(process, 0, sizeof(*process));
   process->start_ns = task__start_ns(task);
-  process->exe_inode = event->exe_inode;
-  process->exe_device = event->exe_device;
+  program__of_event(&process->program, event);
   /* not what else the event has to say: other events take these */
   process->exe_flags = event->flags & (IPTRACKD_FLAG_EXE | IPTRACKD_FLAG_DELETED | IPTRACKD_FLAG_MEMFD |
                                        IPTRACKD_FLAG_PATH_TRUNCATED);

@@ -15,10 +15,11 @@ static __always_inline int scratch__take(__u32 *busy) {
   return 0;
 }
 
-static __always_inline struct scratch *scratch__begin(struct scratch *scratch, __u32 kind) {
+static __always_inline struct scratch *scratch__begin(struct scratch *scratch, __u32 kind, __u32 question) {
   struct iptrackd_event *event = &scratch->event;
 
   scratch->used = 0;
+  scratch->question = question;
   __builtin_memset(event, 0, sizeof(*event));
   event->version = IPTRACKD_WIRE_VERSION;
   event->fixed_size = sizeof(*event);
@@ -27,9 +28,8 @@ static __always_inline struct scratch *scratch__begin(struct scratch *scratch, _
   return scratch;
 }
 
-/* An area with the beginnings of an event of KIND, or NULL: then the event is counted as lost. Give it back.
- */
-static __always_inline struct scratch *network_scratch__take(__u32 kind) {
+/* An area with the beginnings of an event of KIND, or NULL. Give it back. */
+static __always_inline struct scratch *network_scratch__try(__u32 kind) {
   __u32 first = bpf_get_smp_processor_id() * SCRATCH_SLOTS;
 
 #pragma unroll
@@ -37,10 +37,17 @@ static __always_inline struct scratch *network_scratch__take(__u32 kind) {
     __u32 key = first + slot;
     struct scratch *scratch = bpf_map_lookup_elem(&network_scratches, &key);
 
-    if (scratch && scratch__take(&scratch->busy)) return scratch__begin(scratch, kind);
+    if (scratch && scratch__take(&scratch->busy)) return scratch__begin(scratch, kind, 2 * key);
   }
-  event__count(kind, IPTRACKD_CAUSE_NO_SCRATCH);
   return NULL;
+}
+
+/* The same for an event that is to be reported: without an area it is counted as lost. */
+static __always_inline struct scratch *network_scratch__take(__u32 kind) {
+  struct scratch *scratch = network_scratch__try(kind);
+
+  if (!scratch) event__count(kind, IPTRACKD_CAUSE_NO_SCRATCH);
+  return scratch;
 }
 
 /* The same with room for argv behind the paths. */
@@ -53,7 +60,7 @@ static __always_inline struct exec_scratch *exec_scratch__take(void) {
     struct exec_scratch *scratch = bpf_map_lookup_elem(&exec_scratches, &key);
 
     if (!scratch || !scratch__take(&scratch->common.busy)) continue;
-    scratch__begin(&scratch->common, IPTRACKD_KIND_EXEC);
+    scratch__begin(&scratch->common, IPTRACKD_KIND_EXEC, 2 * key + 1);
     return scratch;
   }
   event__count(IPTRACKD_KIND_EXEC, IPTRACKD_CAUSE_NO_SCRATCH);

@@ -98,8 +98,8 @@ static __always_inline struct sock *file__sock(struct file *file) {
   return sock__is_ours(sk) ? sk : NULL;
 }
 
-/* The same behind a descriptor of the current task. */
-static __noinline struct sock *fd__sock(__u32 fd) {
+/* The file behind a descriptor of the current task, or NULL. */
+static __always_inline struct file *fd__file(__u32 fd) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   struct fdtable *table = BPF_CORE_READ(task, files, fdt);
   struct file **files = BPF_CORE_READ(table, fd);
@@ -107,6 +107,13 @@ static __noinline struct sock *fd__sock(__u32 fd) {
 
   if (fd >= BPF_CORE_READ(table, max_fds)) return NULL;
   bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+  return file;
+}
+
+/* Its socket, or NULL. */
+static __noinline struct sock *fd__sock(__u32 fd) {
+  struct file *file = fd__file(fd);
+
   return file ? file__sock(file) : NULL;
 }
 

@@ -40,7 +40,14 @@ static __always_inline void event__fill_surroundings(struct iptrackd_event *even
   if (event->tty[0] == '\0') __builtin_memcpy(event->tty, process->tty, sizeof(event->tty));
 }
 
-/* Takes the executable from the table; the scratch area must be empty. */
+/* Which file the process runs. */
+static __always_inline void event__fill_program(struct iptrackd_event *event, const struct process *process) {
+  event->exe_inode = process->program.inode;
+  event->exe_device = process->program.device;
+  event->exe_generation = process->program.generation;
+}
+
+/* Its path; the scratch area must be empty. */
 static __always_inline void event__fill_known_exe(struct scratch *scratch, const struct process *process) {
   struct iptrackd_event *event = &scratch->event;
   __u64 size = process->exe_size;
@@ -57,24 +64,31 @@ static __always_inline void event__fill_known_exe(struct scratch *scratch, const
   if (bpf_probe_read_kernel(scratch->data, size, exe)) return;
   scratch->used = size;
   event->exe_size = size;
-  event->exe_inode = process->exe_inode;
-  event->exe_device = process->exe_device;
   event->flags |= process->exe_flags;
 }
 
-/* Everything about the current task that every event carries. */
-static __noinline void event__fill_task(struct scratch *scratch) {
+/* What the whitelist asks for: who it is, and what it runs. The scratch area must be empty; a process that is
+ * not in the table is entered, its path in the area. */
+static __noinline void event__identify(struct scratch *scratch) {
   struct task_struct *task = task__current();
   struct process *process = process__find(task);
   struct file *file = BPF_CORE_READ(task, mm, exe_file);
 
   event__fill_ids(&scratch->event, task);
-  event__fill_surroundings(&scratch->event, task, process);
   if (process) {
-    event__fill_known_exe(scratch, process);
+    event__fill_program(&scratch->event, process);
   } else if (file) {
     process__learn(scratch, task, file, BPF_ANY);
   }
+}
+
+/* All else about the current task that every event carries. */
+static __noinline void event__fill_task(struct scratch *scratch) {
+  struct task_struct *task = task__current();
+  struct process *process = process__find(task);
+
+  event__fill_surroundings(&scratch->event, task, process);
+  if (process && scratch->event.exe_size == 0) event__fill_known_exe(scratch, process);
   event__fill_cgroup(scratch, task);
 }
 

@@ -48,6 +48,7 @@ static __noinline void socket__use(struct sock *sk, const struct iptrackd_event 
 
   if (sock__is_kernels(sk)) return;
   if (event->flags & IPTRACKD_FLAG_REMOTE) socket.flags |= SOCKET_REMOTE;
+  if (event->kind == IPTRACKD_KIND_CONNECT) socket.flags |= SOCKET_OUTWARD;
   if (known && !(known->flags & SOCKET_PENDING)) {
     socket.began_ns = known->began_ns;
     socket.opener = known->opener;

@@ -23,7 +23,7 @@
 #include <linux/types.h>
 #endif
 
-#define IPTRACKD_WIRE_VERSION 3
+#define IPTRACKD_WIRE_VERSION 4
 
 #define IPTRACKD_COMM_SIZE 16 /* TASK_COMM_LEN */
 #define IPTRACKD_TTY_SIZE 64  /* sizeof(tty_struct.name) */
@@ -42,7 +42,7 @@
 #define IPTRACKD_KIND_CLOSE 4
 #define IPTRACKD_KIND_COUNT 5
 
-/* What became of an event. The books balance: SUBMITTED + LOST_* = the deeds that a hook saw. */
+/* What became of an event. The books balance: all of these together are the deeds that a hook saw. */
 #define IPTRACKD_CAUSE_SUBMITTED 0
 #define IPTRACKD_CAUSE_RING_FULL 1   /* no room in the ring buffer */
 #define IPTRACKD_CAUSE_NO_SCRATCH 2  /* this CPU's work areas were all in use (nested preemption) */
@@ -50,7 +50,8 @@
 #define IPTRACKD_CAUSE_FD_RACED 4    /* the descriptor meant another socket when the call returned */
 #define IPTRACKD_CAUSE_UNSEEN 5      /* an accepted socket was closed whose accept no hook saw */
 #define IPTRACKD_CAUSE_OVER_BUDGET 6 /* the user has reported more than it may in a second */
-#define IPTRACKD_CAUSE_COUNT 7
+#define IPTRACKD_CAUSE_WHITELISTED 7 /* a rule of the whitelist matches: no loss */
+#define IPTRACKD_CAUSE_COUNT 8
 
 /* iptrackd_event.flags: which optional fields hold a value, and remarks. */
 #define IPTRACKD_FLAG_RESULT (1U << 0)
@@ -121,7 +122,7 @@ struct iptrackd_event {
    * owns a control group can make others in it, of any name. 0: all is root's. */
   __u16 cgroup_delegated;
   __u16 batch_cgroup_delegated;
-  __u8 reserved_end[4];
+  __u32 exe_generation; /* of the executable's inode */
 };
 
 #ifdef __cplusplus

@@ -49,6 +49,8 @@ Json kernel_of(const loader::Tracer &tracer) {
       seen += count;
       if (cause == IPTRACKD_CAUSE_SUBMITTED) {
         counted["handed_over"] = count;
+      } else if (cause == IPTRACKD_CAUSE_WHITELISTED) {
+        counted["whitelisted"] = count;
       } else if (count != 0) {
         counted["lost"][std::string{loader::cause_name(cause)}] = count;
       }

@@ -54,6 +54,7 @@ void LossWatch::look_at_kernel() {
   const auto now = tracer_.counters();
   for (std::size_t kind = 0; kind < now.size(); ++kind) {
     for (std::size_t cause = IPTRACKD_CAUSE_SUBMITTED + 1; cause < now[kind].size(); ++cause) {
+      if (cause == IPTRACKD_CAUSE_WHITELISTED) continue;  // no loss
       if (cause == IPTRACKD_CAUSE_OVER_BUDGET) continue;  // see look_at_users()
       look_at_counter({std::string{loader::cause_name(cause)}, static_cast<Kind>(kind), {}},
                       now[kind][cause]);

@@ -22,6 +22,7 @@ struct CommandLine {
   bool detach = false;
   std::optional<std::string> btf_file;
   bool verbose = false;
+  WhitelistOptions whitelist;
   std::function<int()> chosen;
 };
 
@@ -66,6 +67,79 @@ void add_schema(CommandLine &line) {
   add("maintain", "Create partitions ahead of need", SchemaAction::maintain);
 }
 
+void add_whitelist_test(CLI::App &parent, CommandLine &line) {
+  WhitelistOptions &options = line.whitelist;
+  CLI::App *verb =
+      add_verb(parent, line, "test", "Would this be dropped, and why? Asks the kernel's own code",
+               [&line] { return whitelist(line.file, WhitelistAction::test, line.whitelist); });
+  verb->add_option("--exe", options.exe, "The program's file")->type_name("PATH")->required();
+  verb->add_option("--kind", options.kind, "What it does")
+      ->check(CLI::IsMember({"connect", "accept", "bind", "close", "exec"}))
+      ->capture_default_str();
+  verb->add_option("--remote", options.remote, "The other end's address")->type_name("ADDR");
+  verb->add_option("--port", options.port,
+                   "The service's port: of the remote end for connect, of the local end for "
+                   "accept and bind, for close that of how the socket was opened")
+      ->type_name("PORT");
+  verb->add_option("--remote-port", options.remote_port, "Where it is not --port")->type_name("PORT");
+  verb->add_option("--local-port", options.local_port, "Where it is not --port")->type_name("PORT");
+  verb->add_option("--uid", options.uid, "The real user")->type_name("UID")->capture_default_str();
+  verb->add_option("--euid", options.euid, "The effective user; without it the real one")->type_name("UID");
+  verb->add_option("arguments", options.arguments, "With --kind exec: its arguments, behind --");
+  verb->add_flag("--json", options.json, "JSON instead of sentences");
+}
+
+void add_whitelist_change(CLI::App &parent, CommandLine &line, const std::string &name,
+                          const std::string &what, WhitelistAction action) {
+  CLI::App *verb = add_verb(parent, line, name, what,
+                            [&line, action] { return whitelist(line.file, action, line.whitelist); });
+  CLI::Option *network =
+      verb->add_flag("--network", line.whitelist.network,
+                     action == WhitelistAction::clear ? "This list alone" : "The list, unless --exec");
+  verb->add_flag("--exec", line.whitelist.exec,
+                 action == WhitelistAction::clear ? "This list alone" : "The list of exec rules")
+      ->excludes(network);
+  if (action == WhitelistAction::clear) return;
+  CLI::Option *rules =
+      verb->add_option("rules", line.whitelist.rules, "Rules; one may also hold several, with commas")
+          ->type_name("RULE");
+  if (action != WhitelistAction::replace) {
+    rules->required();
+    return;
+  }
+  CLI::Option *from =
+      verb->add_option("--from", line.whitelist.from,
+                       "Take both lists from the section whitelist of FILE, as `list --save` writes it")
+          ->type_name("FILE");
+  from->excludes(rules);
+}
+
+void add_whitelist(CommandLine &line) {
+  CLI::App *verb = line.app.add_subcommand(
+      "whitelist", "The rules by which events are dropped in the kernel: of a running daemon, until it ends");
+  verb->require_subcommand(1);
+  verb->footer(
+      "Network rules: PROGRAM|i<ADDR/BITS>|p<PORT>|rp<LOW-HIGH>|lp<PORT>|u<UID>|k<connect,close>, fields in "
+      "any order.\n"
+      "Exec rules:    PROGRAM|first arguments. PROGRAM is a path, or * for any program.\n"
+      "  iptrackd whitelist add '/usr/sbin/sshd|i<10.0.0.0/8>|p<22>'\n"
+      "  iptrackd whitelist test --exe /usr/sbin/sshd --kind accept --remote 10.1.2.3 --port 22");
+  CLI::App *list =
+      add_verb(*verb, line, "list", "The rules in force, whoever entered them, and how often each matched",
+               [&line] { return whitelist(line.file, WhitelistAction::list, line.whitelist); });
+  CLI::Option *json = list->add_flag("--json", line.whitelist.json, "One JSON object instead of a table");
+  list->add_flag("--save", line.whitelist.save, "As YAML, for the configuration")->excludes(json);
+  add_whitelist_change(*verb, line, "add", "Put rules in force beside the others", WhitelistAction::add);
+  add_whitelist_change(*verb, line, "del", "Take rules out", WhitelistAction::del);
+  add_whitelist_change(*verb, line, "replace", "Put rules in the place of all of a list, at once",
+                       WhitelistAction::replace);
+  add_whitelist_change(*verb, line, "clear", "Take out all rules, of both lists or of one",
+                       WhitelistAction::clear);
+  add_whitelist_change(*verb, line, "encode", "Print the bpftool commands that would add rules",
+                       WhitelistAction::encode);
+  add_whitelist_test(*verb, line);
+}
+
 void add_verbs(CommandLine &line) {
   line.app.require_subcommand(1);
   line.app.set_version_flag("-V,--version", "iptrackd " IPTRACKD_VERSION);
@@ -93,6 +167,7 @@ void add_verbs(CommandLine &line) {
   add_verb(line.app, line, "status", "What a running daemon has seen, stored and lost", [&line] {
     return status(line.file, line.json);
   })->add_flag("--json", line.json, "One JSON object instead of a table");
+  add_whitelist(line);
   add_schema(line);
 }
 

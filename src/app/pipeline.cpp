@@ -19,6 +19,7 @@
 #include "app/loss_watch.h"
 #include "app/settings.h"
 #include "app/spooler.h"
+#include "app/whitelist_keeper.h"
 #include "control/server.h"
 #include "sink/rejects.h"
 
@@ -72,6 +73,12 @@ void warn_of_blind_restarts(const loader::Tracer &tracer) {
   }
 }
 
+void warn_of_own_root(const loader::Whitelist &whitelist) {
+  if (whitelist.own_root().empty()) return;
+  spdlog::warn("the whitelist's paths are those of this process's own mount namespace: {}",
+               whitelist.own_root());
+}
+
 // What is opened before anything runs.
 struct Parts {
   Origin origin;
@@ -79,6 +86,7 @@ struct Parts {
   std::unique_ptr<pam::FifoReader> fifo;
   std::unique_ptr<sink::Sink> sink;
   std::unique_ptr<loader::Tracer> tracer;
+  std::unique_ptr<loader::Whitelist> whitelist;
   std::unique_ptr<spool::Spool> spool;
 };
 
@@ -103,12 +111,14 @@ Result<Parts> open_parts(const config::Config &config) {
     (*tracer)->abandon();
     return tl::unexpected{error};
   };
+  auto whitelist = loader::Whitelist::open((*tracer)->whitelist_maps());
+  if (!whitelist) return give_up(whitelist.error());
   auto spool = spool::Spool::open(spool_options(config, *origin, **tracer));
   if (!spool) return give_up(spool.error());
   auto sink = make_sink(config);
   if (auto usable = check_sink(*sink, **spool, *origin); !usable) return give_up(usable.error());
-  return Parts{std::move(*origin), std::move(*redactor), std::move(*fifo),
-               std::move(sink),    std::move(*tracer),   std::move(*spool)};
+  return Parts{std::move(*origin), std::move(*redactor),  std::move(*fifo), std::move(sink),
+               std::move(*tracer), std::move(*whitelist), std::move(*spool)};
 }
 
 }  // namespace
@@ -133,14 +143,20 @@ struct Pipeline::Stages {
         spooler{pool, *spool, ring_reader, *fifo, witness_options(config, *tracer)},
         loss_watch{*tracer, ring_reader, *fifo, *spool},
         self_test_watch{*tracer, *spool, {tracer_options(config).probes, {}}, std::move(on_self_test)},
+        whitelist{std::move(parts.whitelist), *spool},
         origin{parts.origin},
         health{{origin, *tracer, pool, *spool, writer, loss_watch, sink_failing}} {}
 
   // Opens the control socket; the last that can fail.
   Result<void> open_control(const std::string &path) {
-    auto opened = control::Server::open(path, [this](std::string_view request) {
-      return request == "status" ? std::optional{health.json()} : std::nullopt;
-    });
+    auto opened = control::Server::open(
+        path, [this](std::string_view request, const control::Peer &peer) -> Result<std::string> {
+          constexpr std::string_view of_whitelist = "whitelist ";
+          if (request == "status") return health.json();
+          if (request.starts_with(of_whitelist))
+            return whitelist.answer(request.substr(of_whitelist.size()), peer);
+          return fail(Fault::usage, "the daemon knows no such request; is it of another version?");
+        });
     if (!opened) return tl::unexpected{opened.error()};
     control = std::move(*opened);
     return {};
@@ -159,6 +175,7 @@ struct Pipeline::Stages {
   Spooler spooler;
   LossWatch loss_watch;
   SelfTestWatch self_test_watch;
+  WhitelistKeeper whitelist;
   Origin origin;
   Health health;
   std::unique_ptr<control::Server> control;
@@ -166,7 +183,7 @@ struct Pipeline::Stages {
   std::stop_source give_up;
   std::promise<sink::Writer::Summary> written;
   std::jthread writer_thread, spooler_thread, ring_thread, fifo_thread, loss_thread, self_test_thread;
-  std::jthread control_thread;
+  std::jthread control_thread, whitelist_thread;
 
   void start_threads() {
     writer_thread = named_thread(
@@ -183,6 +200,8 @@ struct Pipeline::Stages {
     loss_thread = named_thread("loss-watch", [this](std::stop_token stop) {
       loss_watch.run(std::move(stop), [this] { sink->tell(health.vitals()); });
     });
+    whitelist_thread =
+        named_thread("whitelist", [this](std::stop_token stop) { whitelist.run(std::move(stop)); });
     control_thread = named_thread("control", [this](const std::stop_token &stop) { control->run(stop); });
     self_test_thread =
         named_thread("self-test", [this](std::stop_token stop) { self_test_watch.run(std::move(stop)); });
@@ -200,18 +219,28 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config,
   auto parts = open_parts(config);
   if (!parts) return tl::unexpected{parts.error()};
   warn_of_blind_restarts(*parts->tracer);
+  if (!config.whitelist.network.empty() || !config.whitelist.exec.empty())
+    warn_of_own_root(*parts->whitelist);
   auto stages = std::make_unique<Stages>(config, std::move(*parts), std::move(on_self_test));
   if (auto opened = stages->open_control(config.control.socket); !opened) {
     stages->tracer->abandon();
     return tl::unexpected{opened.error()};
   }
   note_beginning(*stages->spool, *stages->tracer);
+  if (auto applied = stages->whitelist.apply(config.whitelist, "the configuration at the start"); !applied) {
+    stages->tracer->abandon();
+    return tl::unexpected{applied.error()};
+  }
   stages->start_threads();
   return std::unique_ptr<Pipeline>{new Pipeline{std::move(stages)}};
 }
 
 void Pipeline::note(std::string kind, std::string detail) {
   app::note(*stages_->spool, std::move(kind), std::move(detail));
+}
+
+Result<void> Pipeline::reload(const config::Config &config, const std::string &by) {
+  return stages_->whitelist.apply(config.whitelist, by);
 }
 
 const std::vector<loader::HookStatus> &Pipeline::hooks() const noexcept {
@@ -227,8 +256,10 @@ Pipeline::Outcome Pipeline::stop(std::chrono::milliseconds grace) {
   // From the left to the right: no new events, then each stage hands on what it has. The last losses are
   // booked before the spool is closed.
   stages.control_thread.request_stop();
+  stages.whitelist_thread.request_stop();
   stages.self_test_thread.request_stop();
   stages.self_test_thread.join();
+  stages.whitelist_thread.join();
   stages.tracer->leave();
   stages.loss_thread.request_stop();
   stages.loss_thread.join();

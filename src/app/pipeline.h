@@ -7,8 +7,8 @@
 //   kernel counters ──────────> LossWatch ────────────────────┤
 //   deeds of its own ─────────> SelfTestWatch ────────────────┘
 //
-// Seven threads, each with one job: ring-reader, fifo-reader, spooler, sink-writer, loss-watch, self-test,
-// control. What the spool holds is safe; only then do the rings have their room back.
+// Eight threads, each with one job: ring-reader, fifo-reader, spooler, sink-writer, loss-watch, self-test,
+// whitelist, control. What the spool holds is safe; only then do the rings have their room back.
 #ifndef IPTRACKD_APP_PIPELINE_H
 #define IPTRACKD_APP_PIPELINE_H
 
@@ -48,6 +48,10 @@ class Pipeline {
 
   // For iptrackd.host_event. Thread-safe.
   void note(std::string kind, std::string detail);
+
+  // Takes from CONFIG what can change while the daemon runs; BY: who wants it. What cannot be done leaves
+  // things as they are.
+  [[nodiscard]] Result<void> reload(const config::Config &config, const std::string &by);
 
   // Lets go of the hooks, drains every stage into the spool, and waits until the database has everything: for
   // GRACE at most, and not for a database that is away.

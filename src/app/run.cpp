@@ -74,14 +74,18 @@ class Readiness {
   std::string last_remark_;
 };
 
-void reload(const ConfigFile &file) {
+void reload(const ConfigFile &file, Pipeline &pipeline, const std::string &by) {
   const auto config = load_config(file);
   if (!config) {
     spdlog::error("the configuration stays as it was: {}", config.error().message());
     return;
   }
+  if (auto reloaded = pipeline.reload(*config, by); !reloaded) {
+    spdlog::error("the configuration stays as it was: {}", printable(reloaded.error().message()));
+    return;
+  }
   set_log_level(config->log.level);
-  spdlog::info("reloaded {}: log.level is in force; other changes need a restart", file.path);
+  spdlog::info("reloaded {}: log.level and whitelist are in force; other changes need a restart", file.path);
 }
 
 // "SIGTERM from process 1 of user 0"
@@ -103,7 +107,7 @@ siginfo_t wait_for_stop(const sigset_t &signals, const ConfigFile &file, const R
     // What is not ready yet must not become so by a reload.
     const bool tell = readiness.is_ready();
     if (tell) sd_notify(0, "RELOADING=1");
-    reload(file);
+    reload(file, pipeline, describe(signal));
     if (tell) sd_notify(0, "READY=1");
   }
 }

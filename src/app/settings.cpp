@@ -175,9 +175,6 @@ std::unique_ptr<sink::Sink> make_sink(const config::Config &config) {
 
 std::vector<std::string> without_effect(const config::Config &config) {
   std::vector<std::string> sentences;
-  if (!config.whitelist.network.empty() || !config.whitelist.exec.empty()) {
-    sentences.emplace_back("whitelist: this version applies no rules; every event is reported");
-  }
   if (config.metrics.listen) sentences.emplace_back("metrics: this version has no metrics listener");
   return sentences;
 }

@@ -25,13 +25,15 @@ std::string causes_of(const Json &lost) {
 }
 
 void print_kernel(const Json &kinds) {
-  std::cout << fmt::format("{:<9}{:>14}{:>14}{:>10}\n", "KIND", "SEEN", "HANDED OVER", "LOST");
+  std::cout << fmt::format("{:<9}{:>14}{:>14}{:>14}{:>10}\n", "KIND", "SEEN", "HANDED OVER", "WHITELISTED",
+                           "LOST");
   for (const char *kind : {"exec", "connect", "accept", "bind", "close"}) {
     const Json &counted = kinds.at(kind);
     const auto seen = counted.at("seen").get<std::uint64_t>();
     const auto handed = counted.at("handed_over").get<std::uint64_t>();
-    std::cout << fmt::format("{:<9}{:>14}{:>14}{:>10}  {}\n", kind, seen, handed, seen - handed,
-                             printable(causes_of(counted.at("lost"))));
+    const auto dropped = counted.at("whitelisted").get<std::uint64_t>();
+    std::cout << fmt::format("{:<9}{:>14}{:>14}{:>14}{:>10}  {}\n", kind, seen, handed, dropped,
+                             seen - handed - dropped, printable(causes_of(counted.at("lost"))));
   }
 }
 

@@ -3,7 +3,10 @@
 #ifndef IPTRACKD_APP_VERBS_H
 #define IPTRACKD_APP_VERBS_H
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace iptrackd::app {
 
@@ -20,6 +23,26 @@ struct ConfigFile {
 // Takes out what a daemon has left in the kernel; none may run.
 [[nodiscard]] int detach(const ConfigFile &file);
 [[nodiscard]] int status(const ConfigFile &file, bool json);
+
+// What `iptrackd whitelist` was asked for; see main.cpp for its options.
+enum class WhitelistAction { list, add, del, replace, clear, encode, test };
+struct WhitelistOptions {
+  bool network = false;  // which list; neither: the action's own default
+  bool exec = false;
+  std::vector<std::string> rules;
+  std::string from;  // replace: a file to take both lists from
+  bool json = false;
+  bool save = false;
+  // test
+  std::string exe;
+  std::string kind = "connect";
+  std::string remote;
+  std::uint16_t port = 0, remote_port = 0, local_port = 0;
+  std::uint32_t uid = 0;
+  std::optional<std::uint32_t> euid;
+  std::vector<std::string> arguments;
+};
+[[nodiscard]] int whitelist(const ConfigFile &file, WhitelistAction action, const WhitelistOptions &options);
 
 enum class SchemaAction { print, apply, check, maintain };
 [[nodiscard]] int schema(const ConfigFile &file, SchemaAction action);

@@ -131,7 +131,9 @@ struct Database {
 
 struct Whitelist {
   bool include_root = false;  // may exec rules drop what root runs?
-  std::vector<Rule> network;  // each begins with "/" or "*"; the rest is unchecked here
+  // WhitelistRule::parse() reads each; in a list no two mean the same, and none of its programs has more than
+  // IPTRACKD_PROGRAM_RULES_MAX.
+  std::vector<Rule> network;
   std::vector<Rule> exec;
   friend bool operator==(const Whitelist &, const Whitelist &) = default;
 };

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -51,11 +52,13 @@ Result<Fd> listen_at(const std::string &path, const sockaddr_un &address) {
   return listener;
 }
 
-bool is_allowed(const Fd &client) {
+// Whoever is not allowed to ask is nobody.
+std::optional<Peer> peer_of(const Fd &client) {
   ucred peer{};
   socklen_t size = sizeof(peer);
-  return getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-         (peer.uid == 0 || peer.uid == geteuid());
+  if (getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  if (peer.uid != 0 && peer.uid != geteuid()) return std::nullopt;
+  return Peer{peer.pid, peer.uid};
 }
 
 }  // namespace
@@ -93,23 +96,31 @@ void Server::run(const std::stop_token &stop) {
   }
 }
 
-// The first character of an answer says how it is meant: '+' what was asked for, '-' why not.
 void Server::serve(Fd client) const {
+  constexpr std::size_t longest_of_strangers = 4096;
   const auto deadline = std::chrono::steady_clock::now() + time_of_a_client;
+  const auto peer = peer_of(client);
   // Whoever is refused is read as well: what stays unread would take the answer away from him.
-  const auto request = receive(client, longest_request, true, deadline);
+  const auto request = receive(client, peer ? longest_request : longest_of_strangers, true, deadline);
   if (!request) return;
-  if (!is_allowed(client)) {
-    (void)send_all(client, "-only root is heard here", deadline);
+  if (!peer) {
+    (void)send_all(client, "!only root is heard here", deadline);
     return;
   }
-  const auto answer = answer_(*request);
-  (void)send_all(client, answer ? "+" + *answer : "-there is no such request", deadline);
+  const auto answer = answer_(*request, *peer);
+  // What was asked for may have taken longer than a client has.
+  const auto late = std::chrono::steady_clock::now() + time_of_a_client;
+  if (answer) {
+    (void)send_all(client, "+" + *answer, late);
+  } else {
+    (void)send_all(client, (answer.error().fault() == Fault::usage ? "-" : "!") + answer.error().message(),
+                   late);
+  }
 }
 
 Result<std::string> ask(const std::string &path, std::string_view request) {
   constexpr std::size_t longest_answer = 16U << 20;
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{5};
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
   const auto address = address_of(path);
   if (!address) return tl::unexpected{address.error()};
   const Fd socket = make_socket();
@@ -123,7 +134,8 @@ Result<std::string> ask(const std::string &path, std::string_view request) {
   if (!answer || answer->empty())
     return fail(Fault::environment, "the daemon at " + path + " does not answer");
   if (answer->front() == '+') return answer->substr(1);
-  return fail(Fault::usage, "the daemon at " + path + " refuses: " + answer->substr(1));
+  if (answer->front() == '-') return fail(Fault::usage, answer->substr(1));
+  return fail(Fault::environment, "the daemon at " + path + ": " + answer->substr(1));
 }
 
 }  // namespace iptrackd::control

@@ -1,14 +1,18 @@
 // Server: a daemon's end of its control socket. A client sends one line and gets one answer; only root and
 // the daemon's own user are heard.
 //
-//   client ──"status\n"──> server ──{"host": ...}──> client
+//   client ──"status\n"──> server ──+{"host": ...}──> client
+//
+// The first character of an answer says how it is meant: '+' what was asked for, '-' the request is at fault,
+// '!' the daemon could not do it.
 #ifndef IPTRACKD_CONTROL_SERVER_H
 #define IPTRACKD_CONTROL_SERVER_H
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -19,12 +23,18 @@
 namespace iptrackd::control {
 
 // The longest line that a client may send, without its end.
-inline constexpr std::size_t longest_request = 4096;
+inline constexpr std::size_t longest_request = 8U << 20;
+
+// Who asks.
+struct Peer {
+  pid_t pid = 0;  // as this process's pid namespace has it; 0: not in it
+  uid_t uid = 0;
+};
 
 class Server {
  public:
-  // Called in the server's thread; nullopt: there is no such request.
-  using Answer = std::function<std::optional<std::string>(std::string_view request)>;
+  // Called in the server's thread. Faults: usage: the request is at fault; any other: it could not be done.
+  using Answer = std::function<Result<std::string>(std::string_view request, const Peer &peer)>;
 
   // Makes the socket PATH (mode 0600) and its directory (0755) where they are missing. One that a daemon
   // which was killed has left is taken away. Fault environment: another daemon listens there, something else
@@ -47,8 +57,8 @@ class Server {
   Answer answer_;
 };
 
-// Asks the daemon that listens at PATH. Faults: environment: none does, it does not answer within five
-// seconds, or it refuses; usage: it knows no such request.
+// Asks the daemon that listens at PATH. Faults: environment: none does, it does not answer within half a
+// minute, it does not listen to this user, or it could not do what was asked; usage: the request is at fault.
 [[nodiscard]] Result<std::string> ask(const std::string &path, std::string_view request);
 
 }  // namespace iptrackd::control

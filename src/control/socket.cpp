@@ -57,8 +57,9 @@ std::optional<std::string> receive(const Fd &socket, std::size_t most, bool up_t
     const ssize_t size = ::recv(socket.get(), bytes.data(), bytes.size(), 0);
     if (size == 0) return up_to_line ? std::nullopt : std::optional{text};
     if (size > 0) {
+      const auto before = text.size();
       text.append(bytes.data(), static_cast<std::size_t>(size));
-      const auto end = text.find('\n');
+      const auto end = text.find('\n', before);
       if (up_to_line && end != std::string::npos && end <= most) return text.substr(0, end);
     } else if (errno != EINTR && (errno != EAGAIN || !wait_for(socket, POLLIN, deadline))) {
       return std::nullopt;

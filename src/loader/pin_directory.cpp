@@ -99,6 +99,8 @@ void PinDirectory::remove_links(std::uint32_t number) const {
 
 void PinDirectory::remove() const {
   for (const auto number : sets()) remove_set(number);
+  std::error_code ignored;
+  for (const auto &entry : fs::directory_iterator{path_, ignored}) unlink(entry.path().c_str());
   rmdir(path_.c_str());
 }
 

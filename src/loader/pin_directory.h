@@ -1,6 +1,7 @@
 // PinDirectory: where the kernel side stays while no daemon runs.
 //
 //   DIRECTORY/             on a bpf file system, root's alone; whoever holds its lock owns what is in it
+//     whitelist_network .. second names of the whitelist's maps that are in force, for people
 //     7/                   a set of programs; the number is its generation
 //       state              a map of one struct PinnedState; a set without it was never complete
 //       map_processes ...  every map but those of constants

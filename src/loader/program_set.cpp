@@ -213,7 +213,9 @@ Result<ProgramSet> adopt(const PinnedSet &pinned, const PinDirectory &directory,
   if (auto maps = inherit_all_maps(**skeleton, pinned.number, directory); !maps)
     return tl::unexpected{maps.error()};
   bpf_program *program = nullptr;
-  bpf_object__for_each_program(program, (*skeleton)->obj) bpf_program__set_autoload(program, false);
+  bpf_object__for_each_program(program, (*skeleton)->obj) {
+    bpf_program__set_autoload(program, bpf_program__type(program) == BPF_PROG_TYPE_RAW_TRACEPOINT);
+  }
   if (const int error = iptrackd_bpf__load(skeleton->get()); error != 0) {
     return fail_errno("cannot take over the pinned maps", -error);
   }

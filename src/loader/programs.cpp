@@ -58,6 +58,8 @@ struct PreallocatedSizes {
   std::uint32_t attempts = 8192;
   std::uint32_t long_attempts = 128;
   std::uint32_t budgets = 8192;
+  std::uint32_t whitelist_programs = 16384;
+  std::uint32_t whitelist_rules = 32768;
 };
 
 // Before 6.1 a map that allocates while a tracing program runs could deadlock, and the kernel warns of it
@@ -75,6 +77,12 @@ void preallocate_maps(iptrackd_bpf &skeleton, const PreallocatedSizes &sizes) {
   resize(skeleton.maps.attempts, sizes.attempts);
   resize(skeleton.maps.long_attempts, sizes.long_attempts);
   resize(skeleton.maps.budgets, sizes.budgets);
+  resize(skeleton.maps.whitelist_programs_even, sizes.whitelist_programs);
+  resize(skeleton.maps.whitelist_programs_odd, sizes.whitelist_programs);
+  resize(skeleton.maps.whitelist_network_even, sizes.whitelist_rules);
+  resize(skeleton.maps.whitelist_network_odd, sizes.whitelist_rules);
+  resize(skeleton.maps.whitelist_exec_even, sizes.whitelist_rules / 2);
+  resize(skeleton.maps.whitelist_exec_odd, sizes.whitelist_rules / 2);
 }
 
 // What the verifier says of each program, if it is asked to.
@@ -98,7 +106,7 @@ class VerifierLogs {
   }
 
  private:
-  static constexpr std::size_t log_bytes = 4096;
+  static constexpr std::size_t log_bytes = 65536;
   static constexpr std::uint32_t statistics_only = 4;  // BPF_LOG_STATS in the kernel's bpf_verifier.h
   std::map<std::string, std::string, std::less<>> logs_;
 };
@@ -115,6 +123,7 @@ Result<Skeleton> open_programs(const TracerOptions &options, const KernelTypes &
   bpf_map__set_max_entries(skeleton->maps.network_ring, ring_bytes);
   bpf_map__set_max_entries(skeleton->maps.network_scratches, slots);
   bpf_map__set_max_entries(skeleton->maps.exec_scratches, slots);
+  bpf_map__set_max_entries(skeleton->maps.whitelist_questions, 2 * slots);
   if (!types.has_member("bpf_htab", "ma")) preallocate_maps(*skeleton, {});
   return skeleton;
 }

@@ -21,7 +21,7 @@ namespace iptrackd::loader {
 namespace {
 
 constexpr std::array<std::string_view, IPTRACKD_CAUSE_COUNT> cause_names{
-    "submitted", "ring-full", "no-scratch", "map-full", "fd-raced", "unseen", "over-budget"};
+    "submitted", "ring-full", "no-scratch", "map-full", "fd-raced", "unseen", "over-budget", "whitelisted"};
 
 // The commonest reasons for which nothing can work, in words that say what to do.
 std::optional<std::string> obstacle() {
@@ -177,6 +177,12 @@ std::array<HookCounters, IPTRACKD_HOOK_COUNT> Tracer::hook_counters() const {
     }
   }
   return counters;
+}
+
+WhitelistMaps Tracer::whitelist_maps() const {
+  const auto &pins = parts_->installation.pins;
+  if (!pins) return {parts_->skeleton(), {}, {}};
+  return {parts_->skeleton(), pins->path(), pins->pin(parts_->installation.set.number, "")};
 }
 
 void Tracer::watch_self_test(std::uint32_t tgid) noexcept {

@@ -22,6 +22,7 @@
 #include "loader/plan.h"
 #include "loader/ring.h"
 #include "loader/self_test_witness.h"
+#include "loader/whitelist_maps.h"
 
 namespace iptrackd::loader {
 
@@ -86,6 +87,9 @@ class Tracer {
   [[nodiscard]] std::vector<UserRefusals> refusals_by_user() const;
   // Thread-safe; all zero for hooks that are not attached.
   [[nodiscard]] std::array<HookCounters, IPTRACKD_HOOK_COUNT> hook_counters() const;
+
+  // The whitelist's maps; as long as the Tracer lives.
+  [[nodiscard]] WhitelistMaps whitelist_maps() const;
 
   // From now on the events of the process TGID, as the initial pid namespace numbers it, carry
   // IPTRACKD_FLAG_SELF_TEST, and hooks note that they saw it; 0 ends that. One thread at a time.

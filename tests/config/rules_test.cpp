@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -42,15 +44,70 @@ TEST_CASE("each rule knows where it stands") {
 }
 
 TEST_CASE("rules that cannot be any are refused") {
-  CHECK(error_of("whitelist: {network: [sshd]}") ==
-        "c.yml:1:23: whitelist.network holds the rule 'sshd'; begin it with an absolute path, or * for any "
-        "program");
+  CHECK(
+      error_of("whitelist: {network: [sshd]}") ==
+      "c.yml:1:23: whitelist.network holds the rule 'sshd': at its character 1: 'sshd' is no absolute path; "
+      "begin with a slash, or write * for any program");
+  CHECK(error_of("whitelist:\n  network:\n    - /a|p<22>\n    - \" /a|i<10.0.0.0/33> \"\n") ==
+        "c.yml:4:7: whitelist.network holds the rule '/a|i<10.0.0.0/33>': at its character 15: '33' is no "
+        "prefix of this address; write a whole number from 0 to 32");
+  CHECK(error_of("whitelist: {exec: \"/a|-l, /b|\"}") ==
+        "c.yml:1:19: whitelist.exec holds the rule '/b|': at its character 4: the arguments are missing; "
+        "write them, or remove the |");
+  CHECK(error_of("whitelist: {exec: [\"/a|\\e[1m\"]}").find("'\\x1b' is a control character") !=
+        std::string::npos);
   CHECK(error_of("whitelist: {network: \"/a,,/b\"}") ==
         "c.yml:1:22: whitelist.network holds an empty rule; remove it or the comma beside it");
   CHECK(error_of("whitelist: {network: [\"\", /b]}").find("an empty rule") != std::string::npos);
   CHECK(error_of("whitelist: {exec: [[/a]]}").find("something that is no text") != std::string::npos);
   CHECK(error_of("whitelist: {exec: [~]}").find("something that is no text") != std::string::npos);
-  CHECK(error_of("whitelist: {exec: {a: b}}").find("is a mapping") != std::string::npos);
+  CHECK(error_of("whitelist: {exec: {a: b}}") ==
+        "c.yml:1:19: whitelist.exec is a mapping; write a list of rules, or rules with commas in between");
+}
+
+TEST_CASE("a rule stands once in a list, however it is written") {
+  CHECK(
+      error_of(
+          "whitelist:\n  network:\n    - /a|p<22>|i<10.0.0.0/8>\n    - /b\n    - /a|i10.1.2.3/8|p22-22\n") ==
+      "c.yml:5:7: whitelist.network holds the rule '/a|i10.1.2.3/8|p22-22', which stands at c.yml:3:7 "
+      "already; remove one of them");
+  CHECK(error_of("whitelist: {exec: \"/a|-l,/a|-l\"}").find("already") != std::string::npos);
+  CHECK(error_of("whitelist: {network: [/a], exec: [/a]}").empty());
+}
+
+TEST_CASE("a program has as many rules as the kernel has room for") {
+  const auto with = [](int count) {
+    std::string text = "whitelist:\n  network:\n    - /b\n";
+    for (int port = 1; port <= count; ++port) text += "    - /a|p<" + std::to_string(port) + ">\n";
+    return error_of(text);
+  };
+  CHECK(with(64).empty());
+  const std::string expected =
+      "c.yml:68:7: whitelist.network holds more than 64 rules of '/a'; join some of them into wider ones";
+  CHECK(with(65) == expected);
+  CHECK(with(70) == expected);
+}
+
+TEST_CASE("of a million mistakes the first are told") {
+  CHECK(error_of("whitelist: {network: \"" + std::string(1'000'000, ',') + "\"}") ==
+        "c.yml:1:22: whitelist.network holds 1000001 empty rules; remove them or the commas beside them");
+  std::string text = "whitelist:\n  exec:\n";
+  for (int i = 0; i < 50'000; ++i) text += "    - x\n";
+  const auto message = error_of(text);
+  CHECK(std::count(message.begin(), message.end(), '\n') == 10);
+  CHECK(message.find("c.yml:12:7: whitelist.exec holds the rule 'x': ") != std::string::npos);
+  CHECK(message.ends_with(
+      "c.yml:13:7: whitelist.exec holds 49990 more that are wrong; mend those above first"));
+}
+
+TEST_CASE("ten thousand rules are read soon") {
+  std::string text = "whitelist:\n  network:\n";
+  for (int i = 0; i < 10'000; ++i)
+    text += "    - /opt/" + std::to_string(i) +
+            "|i<2001:db8::/32>|p<1-1023>|rp<22>|lp<80>|u<1000>|k<connect,close>\n";
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(loaded(text).whitelist.network.size() == 10'000);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5});
 }
 
 TEST_CASE("redact: a list takes the place of the defaults") {

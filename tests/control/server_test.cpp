@@ -37,8 +37,10 @@ class Place {
   std::string directory_;
 };
 
-std::optional<std::string> echo(std::string_view request) {
-  if (request == "unknown") return std::nullopt;
+Result<std::string> echo(std::string_view request, const Peer &peer) {
+  if (request == "unknown") return fail(Fault::usage, "there is no such request");
+  if (request == "broken") return fail(Fault::environment, "it broke");
+  if (request == "who") return std::to_string(peer.uid) + " " + std::to_string(peer.pid == getpid() ? 1 : 0);
   return "you said " + std::string{request};
 }
 
@@ -60,9 +62,14 @@ TEST_CASE("a line is answered, and what is not known is refused") {
   const Running running{place};
   CHECK(ask(place.socket(), "hello").value() == "you said hello");
   CHECK(ask(place.socket(), std::string(longest_request, 'x')).has_value());
+  CHECK(ask(place.socket(), "who").value() == std::to_string(geteuid()) + " 1");
   const auto refused = ask(place.socket(), "unknown");
   REQUIRE_FALSE(refused);
   CHECK(refused.error().fault() == Fault::usage);
+  CHECK(refused.error().message() == "there is no such request");
+  const auto broken = ask(place.socket(), "broken");
+  REQUIRE_FALSE(broken);
+  CHECK(broken.error().fault() == Fault::environment);
 }
 
 TEST_CASE("the socket is its owner's alone, and goes with the server") {

@@ -233,7 +233,7 @@ TEST_CASE("seq goes on where the daemon before has ended, and what comes another
   CHECK_FALSE(pool.take(taken, 10, std::chrono::milliseconds{0}));
   REQUIRE(taken.size() == 1);
   CHECK(taken[0]->seq == 5001);
-  Event other;
+  iptrackd::Event other;
   other.boot_ns = 90;
   pool.stamp(other);
   CHECK(other.seq == 5002);

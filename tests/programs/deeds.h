@@ -34,6 +34,9 @@ void race_deed(const Options &options, Report &report);
 // until=FILE: what it and its sockets do once FILE is there; FILE.ready says that they are. first=end: it
 // ends without doing anything.
 void old_deed(const Options &options, Report &report);
+// proto=tcp|udp family= address= port=PORT: a service there and a client of it, from=PORT: which is bound,
+// client=PROGRAM: which is that program; until=FILE: once FILE is there, FILE.ready says that it waits.
+void service_deed(const Options &options, Report &report);
 // Something of every family, for a test of who did it.
 void all_deeds(const Options &options, Report &report);
 

@@ -18,7 +18,7 @@ int perform(std::span<char *const> arguments) {
       {"connect", connect_deed}, {"accept", accept_deed},     {"bind", bind_deed},
       {"close", close_deed},     {"exec", exec_deed},         {"all", all_deeds},
       {"small32", small32_deed}, {"disguise", disguise_deed}, {"race", race_deed},
-      {"old", old_deed},
+      {"old", old_deed},         {"service", service_deed},
   };
   Report report;
   report.add(own_exec(began));

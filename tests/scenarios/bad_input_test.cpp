@@ -17,8 +17,6 @@
 namespace iptrackd::scenario {
 namespace {
 
-constexpr uid_t nobody = 65534;
-
 std::vector<std::string> lines_of(const std::string &text) {
   std::vector<std::string> lines;
   std::istringstream stream{text};
@@ -119,7 +117,7 @@ TEST_CASE("bad input: a configuration that may not be read") {
   const Path configuration = directory.path() / "secret.yml";
   write_file(configuration, "log: {level: info}\n");
   REQUIRE(chmod(configuration.c_str(), 0600) == 0);
-  check_refused(configuration, 1, nobody);
+  check_refused(configuration, 1, uid_of_nobody);
 }
 
 TEST_CASE("bad input: an unknown verb or option") {
@@ -137,10 +135,10 @@ TEST_CASE("bad input: no privilege") {
   const TemporaryDirectory directory;
   const Prepared prepared = prepare(directory.path(), {});
   apply_schema(prepared);
-  REQUIRE(chown(directory.path().c_str(), nobody, nobody) == 0);
-  REQUIRE(chown(prepared.configuration.c_str(), nobody, nobody) == 0);
+  REQUIRE(chown(directory.path().c_str(), uid_of_nobody, uid_of_nobody) == 0);
+  REQUIRE(chown(prepared.configuration.c_str(), uid_of_nobody, uid_of_nobody) == 0);
   Launch launch = daemon_launch("run", prepared.configuration);
-  launch.user = nobody;
+  launch.user = uid_of_nobody;
   CHECK_FALSE(sentence_of_failure(prepared, launch).empty());
 }
 

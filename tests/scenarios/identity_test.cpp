@@ -10,8 +10,6 @@
 namespace iptrackd::scenario {
 namespace {
 
-constexpr uid_t nobody = 65534;
-
 // A copy of the oracle, owned by OWNER, with the set-user-id and set-group-id bits.
 Path setuid_oracle(const TemporaryDirectory &directory, uid_t owner) {
   REQUIRE(chmod(directory.path().c_str(), 0755) == 0);
@@ -26,17 +24,17 @@ Path setuid_oracle(const TemporaryDirectory &directory, uid_t owner) {
 
 TEST_CASE("identity: a process of another user") {
   Launch launch = oracle({"all"});
-  launch.user = nobody;
-  check_deed(launch, [](Json &event) { CHECK(event.at("euid") == nobody); });
+  launch.user = uid_of_nobody;
+  check_deed(launch, [](Json &event) { CHECK(event.at("euid") == uid_of_nobody); });
 }
 
 TEST_CASE("identity: a setuid program of root that a user runs") {
   const TemporaryDirectory directory;
   Launch launch = oracle({"all"});
   launch.program = setuid_oracle(directory, 0);
-  launch.user = nobody;
+  launch.user = uid_of_nobody;
   check_deed(launch, [](Json &event) {
-    CHECK(event.at("uid") == nobody);
+    CHECK(event.at("uid") == uid_of_nobody);
     CHECK(event.at("euid") == 0);
   });
 }
@@ -44,10 +42,10 @@ TEST_CASE("identity: a setuid program of root that a user runs") {
 TEST_CASE("identity: a setuid program of a user that root runs") {
   const TemporaryDirectory directory;
   Launch launch = oracle({"all"});
-  launch.program = setuid_oracle(directory, nobody);
+  launch.program = setuid_oracle(directory, uid_of_nobody);
   check_deed(launch, [](Json &event) {
     CHECK(event.at("uid") == 0);
-    CHECK(event.at("egid") == nobody);
+    CHECK(event.at("egid") == uid_of_nobody);
   });
 }
 

@@ -16,6 +16,8 @@
 
 namespace iptrackd::scenario {
 
+inline constexpr uid_t uid_of_nobody = 65534;
+
 using Milliseconds = std::chrono::milliseconds;
 
 struct Launch {
