@@ -1,6 +1,7 @@
 // `iptrackd check`: would `run` work here? One line a finding.
 #include <fmt/core.h>
 
+#include "app/check_whitelist.h"
 #include "app/findings.h"
 #include "app/log.h"
 #include "app/settings.h"
@@ -66,6 +67,7 @@ int check(const ConfigFile &file) {
   findings.good("configuration", file.path);
   for (const auto &sentence : without_effect(*config)) findings.note("configuration", sentence);
   check_redaction(*config, findings);
+  check_whitelist(config->whitelist, findings);
   check_fifo(*config, findings);
   check_kernel(*config, findings);
   check_database(*config, findings);

@@ -40,12 +40,6 @@ Result<Texts> rules_of(const WhitelistOptions &options) {
   return texts;
 }
 
-Texts texts_of(const std::vector<config::Rule> &rules) {
-  Texts texts;
-  for (const auto &rule : rules) texts.push_back(rule.text);
-  return texts;
-}
-
 Result<Json> change_request(const char *verb, const WhitelistOptions &options) {
   if (!options.from.empty()) {
     const auto config = load_config({options.from, true});

@@ -55,13 +55,13 @@ loader::Whitelist::Rules given(const Json &request, const char *name, bool inclu
   return std::move(*rules);
 }
 
+}  // namespace
+
 std::vector<std::string> texts_of(const std::vector<config::Rule> &rules) {
   std::vector<std::string> texts;
   for (const auto &rule : rules) texts.push_back(rule.text);
   return texts;
 }
-
-}  // namespace
 
 Result<std::vector<WhitelistRule>> parse_rules(RuleList list, const std::vector<std::string> &texts) {
   std::vector<WhitelistRule> rules;

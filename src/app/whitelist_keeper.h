@@ -23,6 +23,8 @@ namespace iptrackd::app {
 [[nodiscard]] Result<std::vector<WhitelistRule>> parse_rules(RuleList list,
                                                              const std::vector<std::string> &texts);
 
+[[nodiscard]] std::vector<std::string> texts_of(const std::vector<config::Rule> &rules);
+
 class WhitelistKeeper {
  public:
   // SPOOL must outlive it.

@@ -134,4 +134,32 @@ TEST_CASE("whitelist: lists that nobody would write are refused in time") {
   CHECK(whitelist.texts("network") == Words{"/bin/good"});
 }
 
+TEST_CASE("whitelist: check tells what a rule will not do") {
+  const TemporaryDirectory directory;
+  const Path root = directory.path();
+  for (const char *place : {"sbin", "lib", "lib/openssh"}) std::filesystem::create_directory(root / place);
+  write_file(root / "sbin/sshd", "");
+  write_file(root / "sbin/script", "#!/bin/sh\n");
+  write_file(root / "sbin/others", "");
+  REQUIRE(chmod((root / "sbin/others").c_str(), 0777) == 0);
+  const auto checked = [&] {
+    const Prepared prepared = prepare(
+        directory.path(),
+        whitelist_options("whitelist: {network: ['" + (root / "sbin/sshd").string() + "|p<22>', '" +
+                          (root / "sbin/none").string() + "'], exec: ['" + (root / "sbin/script").string() +
+                          "', '" + (root / "sbin/others").string() + "']}\n"));
+    Launch launch;
+    launch.arguments = {settings().daemon.string(), "check", "--config", prepared.configuration.string()};
+    const Ended ended = run(launch, std::chrono::seconds{60});
+    return ended.out + ended.err;
+  };
+  const std::string before = checked();
+  CHECK(before.find("sshd-session") == std::string::npos);
+  CHECK(before.find("none does not exist") != std::string::npos);
+  CHECK(before.find("script is a script") != std::string::npos);
+  CHECK(before.find("others can be changed by others than root") != std::string::npos);
+  write_file(root / "lib/openssh/sshd-session", "");
+  CHECK(checked().find("which has no rule") != std::string::npos);
+}
+
 }  // namespace iptrackd::scenario

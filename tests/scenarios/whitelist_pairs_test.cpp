@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "whitelist.h"
@@ -28,9 +29,10 @@ std::string dropped_by(const Rules &rules, const WhitelistedDeed &deed) {
 }
 
 // The rule that the daemon names drops the deed by the reference too, in whatever words it is written.
+// Whether root is left alone stands in the expectation.
 bool is_by_rule(const Json &verdict, const WhitelistedDeed &deed) {
   const auto rule = verdict.at("rule").get<std::string>();
-  return verdict.at("list") == "exec" ? reference_drops_exec(rule, deed, false)
+  return verdict.at("list") == "exec" ? reference_drops_exec(rule, deed, true)
                                       : reference_drops_network(rule, deed);
 }
 
@@ -61,6 +63,12 @@ void compare_all(const Whitelist &whitelist, const std::vector<Pair> &pairs, Agr
     REQUIRE(results.size() == end - begin);
     for (std::size_t at = begin; at < end; ++at) agreement.compare(pairs[at], results.at(at - begin));
   }
+}
+
+// Fewer where they are judged by an emulated machine.
+std::size_t pair_count() {
+  const char *value = std::getenv("IPTRACKD_TEST_PAIRS");
+  return value != nullptr ? std::strtoull(value, nullptr, 10) : 100'000;
 }
 
 std::vector<Path> make_programs(const Path &directory, std::size_t count) {
@@ -98,9 +106,8 @@ void report(const Agreement &agreement, std::size_t pairs) {
 
 TEST_CASE("whitelist: a hundred thousand pairs of rule and event") {
   constexpr std::size_t rule_count = 2000;
-  constexpr std::size_t deeds_of_a_rule = 50;
-  const Daemon daemon{whitelist_options("")};
-  const Whitelist whitelist{daemon};
+  const std::size_t deeds_of_a_rule = pair_count() / rule_count;
+  const Whitelist whitelist{whitelist_daemon()};
   const TemporaryDirectory directory;
   WhitelistRandom random{1};
   Rules rules;
@@ -112,7 +119,7 @@ TEST_CASE("whitelist: a hundred thousand pairs of rule and event") {
     for (std::size_t number = 0; number < deeds_of_a_rule; ++number) {
       const auto deed = is_exec ? random.exec_deed(program) : random.network_deed(program);
       const bool drops =
-          is_exec ? reference_drops_exec(rule, deed, false) : reference_drops_network(rule, deed);
+          is_exec ? reference_drops_exec(rule, deed, true) : reference_drops_network(rule, deed);
       pairs.push_back({deed, drops ? rule : ""});
     }
   }
@@ -131,7 +138,7 @@ TEST_CASE("whitelist: many rules of one program and rules of any program") {
   const auto programs = make_programs(directory.path(), 20);
   Agreement agreement;
   std::size_t pairs_in_all = 0;
-  for (int round = 0; round < 10; ++round) {
+  for (std::size_t round = 0; round < pair_count() / 10'000; ++round) {
     Rules rules;
     std::vector<Pair> pairs;
     rules.network = {"*|i<192.0.2.9>|k<connect>", "*|i<2001:db8::>|p<22>|u<0>", "*|u<4294967294>|k<bind>"};

@@ -108,7 +108,7 @@ mechanism=${name##*.} group=${name%.*}
 kernel=${group%.cgroup1}
 place=$build/vm/$name
 # By what there is to do; under ctest's own limit, which would end this script before it can say what happened.
-seconds_to_run=$((80 * ${#files[@]} + 100))
+seconds_to_run=$((200 * ${#files[@]} + 200))
 vm_suite "$kernel" >/dev/null || exit 2
 case " ${mechanisms[*]} " in *" $mechanism "*) ;; *) die "no mechanism '$mechanism'" 2 ;; esac
 

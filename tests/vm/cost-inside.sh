@@ -19,12 +19,12 @@ CONFIGURATION
     fi
     sleep 1
   done
-  echo "$1 $(/add/unrelated)"
+  echo "$1 $(/add/cost getppid)"
   kill -TERM $daemon
   wait $daemon
 }
 
-echo "nothing $(/add/unrelated)"
+echo "nothing $(/add/cost getppid)"
 measure_with fentry
-echo "nothing_again $(/add/unrelated)"
+echo "nothing_again $(/add/cost getppid)"
 measure_with tracepoint

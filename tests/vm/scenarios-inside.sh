@@ -14,6 +14,7 @@ export IPTRACKD_TEST_DAEMON=/iptrackd/iptrackd IPTRACKD_TEST_PROGRAMS=/iptrackd 
 export IPTRACKD_TEST_MECHANISM="$mechanism"
 # A thousand on a host; here they are emulated, and each of them is a race all the same.
 export IPTRACKD_TEST_RACES=100
+export IPTRACKD_TEST_PAIRS=20000 IPTRACKD_TEST_CONNECTIONS=200
 # Nobody lives by this clock.
 export IPTRACKD_TEST_MAY_SET_CLOCK=1
 # Each case waits for its rows: by default most of its time.
