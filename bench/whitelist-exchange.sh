@@ -11,8 +11,9 @@ usage: sudo bench/whitelist-exchange.sh [--seconds N] BUILD
 
 Starts the daemon of the build tree BUILD with a configuration, a spool and pins of its own, and BUILD/tests/generator
 as load beside it. Then a program connects UDP sockets for N seconds; in every other second the whitelist is replaced
-a hundred times. Prints p50, p99 and p99.9 of connect() for both kinds of seconds, and the ratio of the p99.9.
-A daemon that is at work on the host goes on; stop it first, as it costs both kinds of seconds the same.
+a hundred times, or as often as the load lets the daemon. Prints p50, p99 and p99.9 of connect() for both kinds of
+seconds, of all and of those that were not preempted, how often the list was replaced, and the ratios of the p99.9.
+A daemon that is at work on the host sees the same deeds and makes both kinds of seconds slower: better stop it.
 
   --seconds N  how long it measures, 4 to 600 (default: $seconds)
   -h, --help   this text
@@ -48,6 +49,7 @@ control: {socket: $work/control.sock}
 spool: {directory: $work/spool, max-size: 256MiB}
 database: {driver-name: jsonl, filename: "-"}
 CONFIGURATION
+  : >"$work/log"
   "$1/iptrackd" run --config "$work/iptrackd.yml" 2>"$work/log" >/dev/null &
   daemon=$!
   for _ in {1..300}; do

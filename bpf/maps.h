@@ -72,8 +72,8 @@ SHARED struct {
 struct process {
   __u64 start_ns; /* of the thread group's leader: tells a reused pid from the process that was meant */
   struct iptrackd_program program; /* user space reads it here: whose file still runs? */
-  __u32 exe_flags;       /* IPTRACKD_FLAG_EXE, _DELETED, _MEMFD, _PATH_TRUNCATED, _PREEXISTING */
-  __u32 mount_namespace; /* set at exit, 0 before; likewise tty */
+  __u32 exe_flags;                 /* IPTRACKD_FLAG_EXE, _DELETED, _MEMFD, _PATH_TRUNCATED, _PREEXISTING */
+  __u32 mount_namespace;           /* set at exit, 0 before; likewise tty */
   __u32 exe_size;
   __u32 reserved;
   char tty[IPTRACKD_TTY_SIZE];
@@ -249,7 +249,8 @@ SHARED struct {
 } long_attempts SEC(".maps");
 
 /* The whitelist, twice: one side is in force while user space writes the other. How often they were exchanged
- * tells which: the even side at first. */
+ * tells which: the even side at first. The daemon walks them every second, and a walk takes as long as a map
+ * could hold entries: they are no larger than lists may well be. */
 struct whitelist_programs {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -261,7 +262,7 @@ struct whitelist_programs {
 struct whitelist_network {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 262144);
+  __uint(max_entries, 131072);
   __type(key, struct iptrackd_rule_key);
   __type(value, struct iptrackd_network_rule);
 };
@@ -269,7 +270,7 @@ struct whitelist_network {
 struct whitelist_exec {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 262144);
+  __uint(max_entries, 65536);
   __type(key, struct iptrackd_rule_key);
   __type(value, struct iptrackd_exec_rule);
 };

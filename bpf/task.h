@@ -5,19 +5,36 @@
 #include "process.h"
 #include "way.h"
 
+/* uid, gid, suid, sgid, euid, egid: side by side in every kernel so far, so that one read does for all. */
+struct six_ids {
+  __u32 uid, gid, suid, sgid, euid, egid;
+};
+
+static __always_inline void event__fill_credentials(struct iptrackd_event *event, const struct cred *cred) {
+  struct six_ids ids = {};
+
+  if (bpf_core_field_offset(struct cred, egid) - bpf_core_field_offset(struct cred, uid) == 20) {
+    bpf_probe_read_kernel(&ids, sizeof(ids), (void *)cred + bpf_core_field_offset(struct cred, uid));
+  } else {
+    ids.uid = BPF_CORE_READ(cred, uid.val);
+    ids.gid = BPF_CORE_READ(cred, gid.val);
+    ids.euid = BPF_CORE_READ(cred, euid.val);
+    ids.egid = BPF_CORE_READ(cred, egid.val);
+  }
+  event->uid = ids.uid;
+  event->gid = ids.gid;
+  event->euid = ids.euid;
+  event->egid = ids.egid;
+}
+
 /* The pid and user namespaces are the initial ones: numbers that the host's administrator can look up. */
 static __always_inline void event__fill_ids(struct iptrackd_event *event, struct task_struct *task) {
-  const struct cred *cred = BPF_CORE_READ(task, cred);
-
   event->tgid = BPF_CORE_READ(task, tgid);
   if (self_test_tgid && event->tgid == self_test_tgid) event->flags |= IPTRACKD_FLAG_SELF_TEST;
   event->tid = BPF_CORE_READ(task, pid);
   event->ppid = BPF_CORE_READ(task, real_parent, tgid);
   event->sid = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
-  event->uid = BPF_CORE_READ(cred, uid.val);
-  event->gid = BPF_CORE_READ(cred, gid.val);
-  event->euid = BPF_CORE_READ(cred, euid.val);
-  event->egid = BPF_CORE_READ(cred, egid.val);
+  event__fill_credentials(event, BPF_CORE_READ(task, cred));
   event->loginuid = task__loginuid(task);
   event->audit_session = task__audit_session(task);
   bpf_probe_read_kernel(event->comm, sizeof(event->comm), __builtin_preserve_access_index(&task->comm));
@@ -72,14 +89,15 @@ static __always_inline void event__fill_known_exe(struct scratch *scratch, const
 static __noinline void event__identify(struct scratch *scratch) {
   struct task_struct *task = task__current();
   struct process *process = process__find(task);
-  struct file *file = BPF_CORE_READ(task, mm, exe_file);
+  struct file *file;
 
   event__fill_ids(&scratch->event, task);
   if (process) {
     event__fill_program(&scratch->event, process);
-  } else if (file) {
-    process__learn(scratch, task, file, BPF_ANY);
+    return;
   }
+  file = BPF_CORE_READ(task, mm, exe_file);
+  if (file) process__learn(scratch, task, file, BPF_ANY);
 }
 
 /* All else about the current task that every event carries. */

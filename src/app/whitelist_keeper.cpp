@@ -59,6 +59,7 @@ loader::Whitelist::Rules given(const Json &request, const char *name, bool inclu
 
 std::vector<std::string> texts_of(const std::vector<config::Rule> &rules) {
   std::vector<std::string> texts;
+  texts.reserve(rules.size());
   for (const auto &rule : rules) texts.push_back(rule.text);
   return texts;
 }

@@ -107,7 +107,7 @@ tl::expected<std::uint64_t, RuleMistake> take_number(RulePiece &piece, const Num
 }
 
 tl::expected<std::uint64_t, RuleMistake> read_number(RulePiece piece, const Number &what) {
-  const auto number = take_number(piece, what);
+  auto number = take_number(piece, what);
   if (number && !piece.text.empty())
     return refuse(piece.at, shown(piece.text) + " follows the " + std::string{what.name} + advice(what));
   return number;

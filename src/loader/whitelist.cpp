@@ -127,18 +127,13 @@ void Whitelist::count_hits(const WhitelistContent &content, const WhitelistLayou
   count(content.exec, layout.exec);
 }
 
-// Before the spare side is written, the last of its hits are taken down.
-Result<void> Whitelist::settle_hits() {
-  const auto content = maps_.spare();
-  if (!content) return tl::unexpected{content.error()};
-  count_hits(*content, spare_, settled_hits_);
-  return {};
-}
-
 Result<void> Whitelist::put_in_force(Entries entries) {
   auto layout = lay_out(entries, files_, in_force_);
-  if (auto settled = settle_hits(); !settled) return settled;
-  if (auto exchanged = maps_.exchange(layout.content); !exchanged) return exchanged;
+  const auto spare = maps_.spare();
+  if (!spare) return tl::unexpected{spare.error()};
+  // The last of their hits, before they are gone.
+  count_hits(*spare, spare_, settled_hits_);
+  if (auto exchanged = maps_.exchange(*spare, layout.content); !exchanged) return exchanged;
   entries_ = std::move(entries);
   spare_ = std::exchange(in_force_, std::move(layout));
   std::set<std::string> ids;

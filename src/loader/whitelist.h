@@ -106,7 +106,6 @@ class Whitelist {
   bool refresh_file(const std::string &path, std::vector<iptrackd_program> &files);
   bool refresh_some_files();
   bool retire_files();
-  [[nodiscard]] Result<void> settle_hits();
   [[nodiscard]] Result<void> put_in_force(Entries entries);
   [[nodiscard]] Result<void> take_in(WhitelistDifference difference);
   [[nodiscard]] Result<void> take_in_maps();

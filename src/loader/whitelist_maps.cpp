@@ -33,31 +33,27 @@ Error map_error(const std::string &what, int code) {
   return {Fault::environment, "cannot " + what + " the whitelist: " + std::generic_category().message(code)};
 }
 
-// Calls LOOKUP, one of libbpf's that take a batch at a time, until the map ends. SEEN hears every entry.
-template <typename Key, typename Value, typename Lookup, typename Seen>
-Result<void> for_each_batch(int map, Lookup lookup, Seen seen) {
-  std::vector<Key> keys(batch_size);
-  std::vector<Value> values(batch_size);
-  std::uint32_t place = 0;
-  for (bool first = true;; first = false) {
-    std::uint32_t count = batch_size;
-    const int error =
-        lookup(map, first ? nullptr : &place, &place, keys.data(), values.data(), &count, nullptr);
-    if (error != 0 && error != -ENOENT) return tl::unexpected{map_error("read", -error)};
-    for (std::uint32_t at = 0; at < count; ++at) seen(keys[at], values[at]);
-    if (error != 0) return {};
-  }
-}
-
+// Key by key: a batch would walk the whole map while the kernel runs no program on that CPU
+// (bpf_disable_instrumentation), and the hooks would miss what happens meanwhile.
 template <typename Key, typename Value>
 Result<void> read_map(int map, std::map<Key, Value, BytewiseLess> &entries) {
-  return for_each_batch<Key, Value>(map, bpf_map_lookup_batch,
-                                    [&](const Key &key, const Value &value) { entries.emplace(key, value); });
+  Key key{};
+  for (const Key *previous = nullptr; bpf_map_get_next_key(map, previous, &key) == 0; previous = &key) {
+    Value value{};
+    if (bpf_map_lookup_elem(map, &key, &value) == 0) entries.emplace(key, value);
+  }
+  if (errno != ENOENT) return tl::unexpected{map_error("read", errno)};
+  return {};
 }
 
 template <typename Key, typename Value>
-Result<void> clear_map(int map, const std::map<Key, Value, BytewiseLess> & /*tells the types*/) {
-  return for_each_batch<Key, Value>(map, bpf_map_lookup_and_delete_batch, [](const Key &, const Value &) {});
+Result<void> clear_map(int map, const std::map<Key, Value, BytewiseLess> &entries) {
+  for (const auto &[key, value] : entries) {
+    if (bpf_map_delete_elem(map, &key) != 0 && errno != ENOENT) {
+      return tl::unexpected{map_error("clear", errno)};
+    }
+  }
+  return {};
 }
 
 template <typename Key, typename Value>
@@ -81,6 +77,15 @@ Result<void> write_map(int map, const std::map<Key, Value, BytewiseLess> &entrie
     if (auto flushed = flush(); !flushed) return flushed;
   }
   return flush();
+}
+
+// Runs PROGRAM once, in this thread, with ARGUMENT as its first.
+int run_program(int program, std::uint64_t argument) {
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.ctx_in = &argument;
+  options.ctx_size_in = sizeof(argument);
+  return bpf_prog_test_run_opts(program, &options);
 }
 
 // A second name for a pin, which takes the first's place in one instant.
@@ -125,13 +130,13 @@ Result<WhitelistContent> WhitelistMaps::read(std::uint64_t side) const {
   return content;
 }
 
-// What a side of other rules is made of must be gone before the new rules are written, which may be as many
-// as the maps can hold.
-Result<void> WhitelistMaps::write(std::uint64_t side, const WhitelistContent &content) const {
+// What a side held must be gone before the new rules are written, which may be as many as the maps can hold.
+Result<void> WhitelistMaps::write(std::uint64_t side, const WhitelistContent &before,
+                                  const WhitelistContent &content) const {
   const Side &maps = sides_.at(side & 1U);
-  if (auto done = clear_map(maps.programs, content.programs); !done) return done;
-  if (auto done = clear_map(maps.network, content.network); !done) return done;
-  if (auto done = clear_map(maps.exec, content.exec); !done) return done;
+  if (auto done = clear_map(maps.programs, before.programs); !done) return done;
+  if (auto done = clear_map(maps.network, before.network); !done) return done;
+  if (auto done = clear_map(maps.exec, before.exec); !done) return done;
   if (auto done = write_map(maps.network, content.network); !done) return done;
   if (auto done = write_map(maps.exec, content.exec); !done) return done;
   return write_map(maps.programs, content.programs);
@@ -149,11 +154,11 @@ Result<WhitelistContent> WhitelistMaps::spare() const {
   return read(*now + 1);
 }
 
-Result<void> WhitelistMaps::exchange(const WhitelistContent &content) {
+Result<void> WhitelistMaps::exchange(const WhitelistContent &spare, const WhitelistContent &content) {
   const auto now = turn();
   if (!now) return tl::unexpected{now.error()};
   const std::uint64_t next = *now + 1;
-  if (auto written = write(next, content); !written) return written;
+  if (auto written = write(next, spare, content); !written) return written;
   if (bpf_map_update_elem(turn_, &only_key, &next, BPF_ANY) != 0) {
     return fail_errno("cannot put the whitelist in force");
   }
@@ -174,8 +179,7 @@ Result<void> WhitelistMaps::publish() const {
 Result<iptrackd_program> WhitelistMaps::identify(int fd) const {
   Desk desk{};
   const std::uint64_t argument = static_cast<std::uint32_t>(fd);
-  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &argument, .ctx_size_in = sizeof(argument));
-  if (bpf_prog_test_run_opts(identify_, &run) != 0 || bpf_map_lookup_elem(desk_, &only_key, &desk) != 0) {
+  if (run_program(identify_, argument) != 0 || bpf_map_lookup_elem(desk_, &only_key, &desk) != 0) {
     return fail_errno("cannot examine a file");
   }
   if (desk.found == 0) return fail(Fault::environment, "the kernel does not know the file");
@@ -186,9 +190,8 @@ Result<std::uint32_t> WhitelistMaps::ask(std::uint64_t kind, const void *questio
                                          std::size_t size) const {
   Desk desk{};
   std::memcpy(reinterpret_cast<char *>(&desk) + offset, question, size);
-  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &kind, .ctx_size_in = sizeof(kind));
-  if (bpf_map_update_elem(desk_, &only_key, &desk, BPF_ANY) != 0 ||
-      bpf_prog_test_run_opts(judge_, &run) != 0 || bpf_map_lookup_elem(desk_, &only_key, &desk) != 0) {
+  if (bpf_map_update_elem(desk_, &only_key, &desk, BPF_ANY) != 0 || run_program(judge_, kind) != 0 ||
+      bpf_map_lookup_elem(desk_, &only_key, &desk) != 0) {
     return fail_errno("cannot ask the kernel");
   }
   if (desk.found == 0) return fail(Fault::environment, "the kernel has no room to judge now");

@@ -49,8 +49,9 @@ class WhitelistMaps {
   [[nodiscard]] Result<WhitelistContent> in_force() const;
   // What the other side still holds: the rules before, with the last of their hits.
   [[nodiscard]] Result<WhitelistContent> spare() const;
-  // Puts CONTENT in force in the place of all that is; no hook waits. Usage: it does not fit into the maps.
-  [[nodiscard]] Result<void> exchange(const WhitelistContent &content);
+  // Puts CONTENT in force in the place of all that is; no hook waits. SPARE: what spare() has just said.
+  // Usage: it does not fit into the maps.
+  [[nodiscard]] Result<void> exchange(const WhitelistContent &spare, const WhitelistContent &content);
   // Lets the public names name the side in force.
   [[nodiscard]] Result<void> publish() const;
 
@@ -69,7 +70,8 @@ class WhitelistMaps {
   };
   [[nodiscard]] Result<std::uint64_t> turn() const;
   [[nodiscard]] Result<WhitelistContent> read(std::uint64_t side) const;
-  [[nodiscard]] Result<void> write(std::uint64_t side, const WhitelistContent &content) const;
+  [[nodiscard]] Result<void> write(std::uint64_t side, const WhitelistContent &before,
+                                   const WhitelistContent &content) const;
   [[nodiscard]] Result<std::uint32_t> ask(std::uint64_t kind, const void *question, std::size_t offset,
                                           std::size_t size) const;
 

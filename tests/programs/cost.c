@@ -1,6 +1,6 @@
-/* cost getppid|udp: what a thousand system calls that no hook is for cost, or a thousand times socket, connect and
- * close over UDP. Prints the fewest nanoseconds of many tries: what interrupts and other tasks add varies, and is
- * left out by the fewest. */
+/* cost getppid|udp: what a thousand system calls that no hook is for cost, or a thousand times socket,
+ * connect and close over UDP. Prints the fewest nanoseconds of many tries: what interrupts and other tasks
+ * add varies, and is left out by the fewest. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #!/bin/sh
-# whitelist-cost-inside.sh: runs in the virtual machine whose clock counts instructions (vm.sh --icount). What a thousand
-# connects and closes over UDP cost without a daemon, where they are stored, with rules for one other program and for ten
-# thousand, and where a rule drops them. Prints "CASE INSTRUCTIONS" lines.
+# whitelist-cost-inside.sh MECHANISM: runs in the virtual machine whose clock counts instructions (vm.sh --icount). What a
+# thousand connects and closes over UDP cost without a daemon, where they are stored, with rules for one other program and for
+# ten thousand, and where a rule drops them. Prints "CASE INSTRUCTIONS" lines.
 mkdir -p /tmp/daemon /tmp/others
 cat >/tmp/daemon/iptrackd.yml <<CONFIGURATION
 probes: {mechanism: $1}
@@ -10,7 +10,7 @@ spool: {directory: /tmp/daemon/spool}
 control: {socket: /tmp/daemon/control.sock}
 database: {driver-name: jsonl, filename: /tmp/daemon/rows.jsonl}
 CONFIGURATION
-cost() { echo "$1 $(/add/cost udp)"; }
+cost() { echo "$1 $(/add/cost udp)"; } # CASE
 rules() { # COUNT
   echo 'whitelist:'
   echo '  network:'
@@ -25,8 +25,9 @@ whitelist() { /iptrackd/iptrackd whitelist "$@" --config /tmp/daemon/iptrackd.ym
 
 cost nothing
 /iptrackd/iptrackd run --config /tmp/daemon/iptrackd.yml 2>/tmp/daemon/log &
+daemon=$!
 until grep -q 'ready: iptrackd' /tmp/daemon/log; do
-  if ! kill -0 $! 2>/dev/null || grep -q 'not ready' /tmp/daemon/log; then
+  if ! kill -0 $daemon 2>/dev/null || grep -q 'not ready' /tmp/daemon/log; then
     cat /tmp/daemon/log
     exit 1
   fi
@@ -40,6 +41,7 @@ rules 10000 >/tmp/daemon/many.yml
 whitelist replace --from /tmp/daemon/many.yml
 cost many
 whitelist add '/add/cost|p<4444>'
+sleep 1
 cost dropped
-kill -TERM $!
+kill -TERM $daemon
 wait

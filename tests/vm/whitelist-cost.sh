@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What rules cost, by instruction count: an event costs the same with rules for one other program and for ten thousand, and
-# one that is dropped costs less than half of one that is stored.
+# one that is dropped costs less than one that is stored, without what the daemon saves.
 set -euo pipefail
 # shellcheck source=tests/vm/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -25,8 +25,8 @@ if ((status != 0)); then exit "$status"; fi
 of() { awk -v with="$1" '$1 == with { print $2 }' <<<"$output"; }
 nothing=$(of nothing) stored=$(of stored) one=$(of one) many=$(of many) dropped=$(of dropped)
 [[ $nothing && $stored && $one && $many && $dropped ]] || die 'a measurement is missing'
-printf 'Above nothing: stored %d, one %d, many %d, dropped %d\n' \
+printf 'Above nothing: stored %d, one ruled program %d, ten thousand %d, dropped %d\n' \
   $((stored - nothing)) $((one - nothing)) $((many - nothing)) $((dropped - nothing))
 ((10 * (many - one) <= one - nothing && 10 * (one - many) <= one - nothing)) ||
   die 'ten thousand ruled programs cost more than one, or less'
-((2 * (dropped - nothing) < stored - nothing)) || die 'a dropped event costs more than half of a stored one'
+((dropped < stored)) || die 'a dropped event costs as much as a stored one'
