@@ -30,7 +30,7 @@ build doctest-dev          unit tests, configured by default
 demo  postgresql           a private server below the build directory
 demo  openssh-server       a private sshd, for a PAM session
 demo  openssh-client       logs in to it
-demo  procps               ps, to end the sessions of the private sshd
+demo  procps               ps and pgrep, to end the sessions of the private sshd and the load of bench/
 test  libclang-rt-dev      libFuzzer and the sanitizers of clang, for the fuzzers
 test  clang-format         formatting
 test  clang-tidy           static analysis

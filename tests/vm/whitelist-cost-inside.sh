@@ -1,7 +1,7 @@
 #!/bin/sh
 # whitelist-cost-inside.sh MECHANISM: runs in the virtual machine whose clock counts instructions (vm.sh --icount). What a
 # thousand connects and closes over UDP cost without a daemon, where they are stored, with rules for one other program and for
-# ten thousand, and where a rule drops them. Prints "CASE INSTRUCTIONS" lines.
+# ten thousand, and where a rule drops them: in the program that does it, and in the daemon. Prints "CASE PROGRAM DAEMON" lines.
 mkdir -p /tmp/daemon /tmp/others
 cat >/tmp/daemon/iptrackd.yml <<CONFIGURATION
 probes: {mechanism: $1}
@@ -10,7 +10,7 @@ spool: {directory: /tmp/daemon/spool}
 control: {socket: /tmp/daemon/control.sock}
 database: {driver-name: jsonl, filename: /tmp/daemon/rows.jsonl}
 CONFIGURATION
-cost() { echo "$1 $(/add/cost udp)"; } # CASE
+cost() { echo "$1 $(/add/cost udp $daemon)"; } # CASE
 rules() { # COUNT
   echo 'whitelist:'
   echo '  network:'
@@ -23,6 +23,7 @@ rules() { # COUNT
 }
 whitelist() { /iptrackd/iptrackd whitelist "$@" --config /tmp/daemon/iptrackd.yml || exit 1; }
 
+daemon=
 cost nothing
 /iptrackd/iptrackd run --config /tmp/daemon/iptrackd.yml 2>/tmp/daemon/log &
 daemon=$!
