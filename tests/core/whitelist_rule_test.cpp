@@ -238,9 +238,9 @@ TEST_CASE("a field that is none is refused where it goes wrong") {
       {"/a|k<close,bind,close>", "16: 'close' stands here twice; remove one"},
       {"/a|" + std::string(41, 'x'), "3: '" + std::string(40, 'x') + "...' is no field; " + fields},
       {"/a|\xff\xfe", "3: '\\xff\\xfe' is no field; " + fields}};
-  for (const auto &[text, mistake] : cases) {
-    CAPTURE(text);
-    CHECK(refusal(network, text) == mistake);
+  for (const auto &each : cases) {
+    CAPTURE(each[0]);
+    CHECK(refusal(network, each[0]) == each[1]);
   }
 }
 

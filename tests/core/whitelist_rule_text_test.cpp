@@ -158,7 +158,9 @@ iptrackd_exec_rule exec_rule(std::string_view arguments) {
 TEST_CASE("a rule, however it is written, is what it says, and its text gives it again") {
   Dice dice;
   for (int i = 0; i < 20'000; ++i) {
-    const auto [rule, text] = dice.coin() ? random_network_rule(dice) : random_exec_rule(dice);
+    const auto written = dice.coin() ? random_network_rule(dice) : random_exec_rule(dice);
+    const auto &rule = written.first;
+    const std::string &text = written.second;
     CAPTURE(text);
     const auto read = WhitelistRule::parse(rule.list, text);
     REQUIRE(read);
