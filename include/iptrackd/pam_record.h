@@ -1,18 +1,17 @@
 // The record that iptrackd-pam-callback writes to the FIFO and the FIFO reader takes apart; one record is one
 // PAM call. Read by both sides: C11 for the callback, C++20 for the reader.
 //
-//   0        4         6      8     12                                     88    89      96
-//   ├────────┼─────────┼──────┼─────┼──────────────────────────────────────┼─────┼───────┼────────┬─ …
-//   ─┬────────┐ │ magic  │ version │ size │ crc │ clocks, ids: struct iptrackd_pam_... │type │ zeros │ field
-//   0│     │ field 5│
-//   └────────┴─────────┴──────┴─────┴──────────────────────────────────────┴─────┴───────┴────────┴─ …
-//   ─┴────────┘
-//                                   ╰──────────────────── covered by crc, up to size
-//                                   ────────────────────────────╯
+//   from   to
+//      0    4   magic
+//      4    6   version
+//      6    8   size of the whole record
+//      8   12   crc of what follows, up to size
+//     12   88   clocks and ids: struct iptrackd_pam_header
+//     88   89   type: IPTRACKD_PAM_AUTH and so on
+//     89   96   zeros
+//     96        fields, in the order of IPTRACKD_PAM_FIELD_*, all of them, up to the end
 //
-//   field:  ┌─────────────┬───────────────────┐   length 65535: the field is unknown, no bytes follow.
-//           │ length (16) │ length bytes, any │   Fields stand in the order of IPTRACKD_PAM_FIELD_*, all of
-//           them. └─────────────┴───────────────────┘   The last one ends where the record ends.
+// A field is its length in 16 bits and so many bytes, any. Length 65535: it is unknown, and no bytes follow.
 //
 // Numbers are in the host's own byte order: a record never leaves the host. A record is at most PIPE_BUF
 // bytes and is written by one write(2), so the kernel never mixes two of them, nor lets a reader see half of

@@ -21,9 +21,8 @@
 
 struct iptrackd_program {
   __u64 inode;
-  __u32 device; /* of the file system as the kernel knows it: major << 20 | minor */
-  __u32
-      generation; /* tells a reused inode number from the file that was meant; some file systems keep it 0 */
+  __u32 device;     /* of the file system as the kernel knows it: major << 20 | minor */
+  __u32 generation; /* tells a reused inode number from the file meant; 0 on some file systems */
 };
 
 struct iptrackd_program_rules {

@@ -1,10 +1,12 @@
 /* What crosses from the kernel side to user space: one record in a ring buffer is one event.
  *
- *   ┌──────────────────────┬──────────┬──────────┬─────────────┬───────────────────┬───────────┬──────────────────┐
- *   │ struct iptrackd_event│ exe_size │ cwd_size │ cgroup_size │ batch_cgroup_size │ args_size │
- * environment_size │ │ (fixed)              │ bytes    │ bytes    │ bytes       │ bytes             │ bytes
- * │ bytes            │
- *   └──────────────────────┴──────────┴──────────┴─────────────┴───────────────────┴───────────┴──────────────────┘
+ *   struct iptrackd_event        fixed
+ *   exe                          exe_size bytes
+ *   cwd                          cwd_size
+ *   cgroup                       cgroup_size
+ *   cgroup of the batch system   batch_cgroup_size
+ *   args                         args_size
+ *   environment                  environment_size
  *
  * exe, cwd and the two cgroups are paths as the kernel side walked them: components from the last to the
  * first, each followed by a NUL ("sshd\0sbin\0usr\0" is /usr/sbin/sshd); a failed exec's exe is the name that
@@ -30,8 +32,8 @@
 #define IPTRACKD_PATH_MAX 4096
 #define IPTRACKD_CGROUP_MAX 2048
 #define IPTRACKD_ENVIRONMENT_MAX 4096
-#define IPTRACKD_CALLBACK_COMM \
-  "iptrackd-pam-ca"             /* of the program iptrackd-pam-callback, as the kernel cuts it */
+/* Of the program iptrackd-pam-callback, as the kernel cuts it. */
+#define IPTRACKD_CALLBACK_COMM "iptrackd-pam-ca"
 #define IPTRACKD_ARGS_MAX 39936 /* the upper bound of activity_klog's argv_max_size */
 
 /* The order is that of iptrackd::Kind. */

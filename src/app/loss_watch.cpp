@@ -3,8 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+
+#include "core/pause.h"
 
 namespace iptrackd::app {
 namespace {
@@ -24,11 +24,8 @@ LossWatch::LossWatch(const loader::Tracer &tracer, const loader::RingReader &rin
 }
 
 void LossWatch::run(std::stop_token stop, const std::function<void()> &looked) {
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock{mutex};
   while (!stop.stop_requested()) {
-    stopped.wait_for(lock, stop, interval, [] { return false; });
+    pause_for(interval, stop);
     look();
     looked();
   }

@@ -258,6 +258,7 @@ Pipeline::Outcome Pipeline::stop(std::chrono::milliseconds grace) {
   stages.control_thread.request_stop();
   stages.whitelist_thread.request_stop();
   stages.self_test_thread.request_stop();
+  stages.control_thread.join();
   stages.self_test_thread.join();
   stages.whitelist_thread.join();
   stages.tracer->leave();

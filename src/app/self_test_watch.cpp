@@ -1,8 +1,8 @@
 #include "app/self_test_watch.h"
 
-#include <condition_variable>
-#include <mutex>
 #include <utility>
+
+#include "core/pause.h"
 
 namespace iptrackd::app {
 namespace {
@@ -23,15 +23,12 @@ SelfTestWatch::SelfTestWatch(loader::Tracer &tracer, spool::Spool &spool, loader
 }
 
 void SelfTestWatch::run(std::stop_token stop) {
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock{mutex};
   while (!stop.stop_requested()) {
     const auto report = loader::run_self_test(tracer_, options_, stop);
     book_blindness(report);
     observer_(tracer_.hooks(), report);
     const auto pause = report.failures(tracer_.hooks()).empty() ? interval : interval_of_failure;
-    stopped.wait_for(lock, stop, pause, [] { return false; });
+    pause_for(pause, stop);
   }
 }
 

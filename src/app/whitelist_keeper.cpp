@@ -4,9 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <fstream>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "app/chronicle.h"
 #include "app/log.h"
 #include "app/whitelist_json.h"
+#include "core/pause.h"
 
 namespace iptrackd::app {
 namespace {
@@ -95,11 +94,8 @@ Result<void> WhitelistKeeper::apply(const config::Whitelist &config, const std::
 }
 
 void WhitelistKeeper::run(std::stop_token stop) {
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock{mutex};
   while (!stop.stop_requested()) {
-    stopped.wait_for(lock, stop, interval, [] { return false; });
+    pause_for(interval, stop);
     look();
   }
 }

@@ -13,12 +13,22 @@ bool is_same(const iptrackd_program &a, const iptrackd_program &b) {
   return std::memcmp(&a, &b, sizeof(a)) == 0;
 }
 
+std::set<std::string> ids_of(const std::vector<WhitelistEntry> &entries) {
+  std::set<std::string> ids;
+  for (const auto &entry : entries) ids.insert(entry.id());
+  return ids;
+}
+
+// What tells a rule from others, however it came and whomever it spares.
+std::string name_of(const WhitelistRule &rule) {
+  return std::string{rule_list_name(rule.list)} + ' ' + rule.text();
+}
+
 WhitelistChange difference_of(const std::vector<WhitelistEntry> &before,
                               const std::vector<WhitelistEntry> &after) {
   WhitelistChange change{{}, before.size(), after.size()};
   const auto tell = [&](const auto &those, const auto &not_these, bool added) {
-    std::set<std::string> ids;
-    for (const auto &entry : not_these) ids.insert(entry.id());
+    const auto ids = ids_of(not_these);
     for (const auto &entry : those) {
       if (!ids.contains(entry.id())) change.rules.push_back({added, entry.rule.list, entry.rule.text()});
     }
@@ -28,14 +38,14 @@ WhitelistChange difference_of(const std::vector<WhitelistEntry> &before,
   return change;
 }
 
-void append(std::vector<WhitelistEntry> &entries, const std::vector<WhitelistRule> &rules) {
-  for (const auto &rule : rules) entries.push_back({rule});
-}
-
-auto is_rule(const WhitelistRule &rule) {
-  return [list = rule.list, text = rule.text()](const WhitelistEntry &entry) {
-    return entry.rule.list == list && entry.rule.text() == text;
-  };
+// Their names, if each stands there once.
+Result<std::set<std::string>> names_of(const std::vector<WhitelistRule> &rules) {
+  std::set<std::string> names;
+  for (const auto &rule : rules) {
+    if (names.insert(name_of(rule)).second) continue;
+    return fail(Fault::usage, "the rule " + rule.text() + " stands there twice; write it once");
+  }
+  return names;
 }
 
 }  // namespace
@@ -63,21 +73,27 @@ std::optional<iptrackd_program> Whitelist::find(const std::string &path) const {
   return program ? std::optional{*program} : std::nullopt;
 }
 
-void Whitelist::find_files(const Entries &entries) {
+// As they would be with ENTRIES in force.
+WhitelistFiles Whitelist::find_files(const Entries &entries) {
   WhitelistFiles files;
   for (const auto &entry : entries) {
     const std::string &path = entry.rule.program;
     if (entry.file || path == "*" || files.contains(path)) continue;
     auto &found = files[path];
-    if (const auto known = files_.find(path); known != files_.end()) found = std::move(known->second);
+    if (const auto known = files_.find(path); known != files_.end()) found = known->second;
     refresh_file(path, found);
   }
-  files_ = std::move(files);
+  return files;
 }
 
 // FILES: what PATH was, the newest first. Says whether that has changed.
 bool Whitelist::refresh_file(const std::string &path, std::vector<iptrackd_program> &files) {
   const auto now = find(path);
+  if (now) {
+    missing_.erase(path);
+  } else {
+    missing_.insert(path);
+  }
   if (!now || (!files.empty() && is_same(files.front(), *now))) return false;
   std::erase_if(files, [&](const iptrackd_program &file) { return is_same(file, *now); });
   files.insert(files.begin(), *now);
@@ -101,7 +117,7 @@ bool Whitelist::retire_files() {
   ProgramFiles doubtful;
   for (const auto &[path, files] : files_) {
     if (files.size() > 1) doubtful.insert(files.begin() + 1, files.end());
-    if (files.size() == 1 && !finder_.open(path)) doubtful.insert(files.front());
+    if (files.size() == 1 && missing_.contains(path)) doubtful.insert(files.front());
   }
   if (doubtful.empty()) return false;
   const ProgramFiles running = maps_.running(doubtful);
@@ -127,41 +143,47 @@ void Whitelist::count_hits(const WhitelistContent &content, const WhitelistLayou
   count(content.exec, layout.exec);
 }
 
-Result<void> Whitelist::put_in_force(Entries entries) {
-  auto layout = lay_out(entries, files_, in_force_);
+Result<void> Whitelist::put_in_force(Entries entries, WhitelistFiles files) {
+  auto layout = lay_out(entries, files, in_force_);
   const auto spare = maps_.spare();
   if (!spare) return tl::unexpected{spare.error()};
-  // The last of their hits, before they are gone.
-  count_hits(*spare, spare_, settled_hits_);
+  // The last of their hits, before they are gone; not again, should the exchange fail.
+  count_hits(*spare, std::exchange(spare_, {}), settled_hits_);
   if (auto exchanged = maps_.exchange(*spare, layout.content); !exchanged) return exchanged;
   entries_ = std::move(entries);
+  files_ = std::move(files);
   spare_ = std::exchange(in_force_, std::move(layout));
-  std::set<std::string> ids;
-  for (const auto &entry : entries_) ids.insert(entry.id());
+  is_stale_ = false;
+  // The rules are in force whatever bpftool is shown: look() tries again.
+  is_published_ = maps_.publish().has_value();
+  const auto ids = ids_of(entries_);
   std::erase_if(settled_hits_, [&](const auto &settled) { return !ids.contains(settled.first); });
+  std::erase_if(missing_, [&](const std::string &path) { return !files_.contains(path); });
   return {};
 }
 
-// What others have written into the side in force becomes ours; look() tells of it.
+// What others have written into the side in force becomes ours; look() tells of it. It is not asked whether
+// it fits: it is in force.
 Result<void> Whitelist::take_in(WhitelistDifference difference) {
   Entries entries = entries_;
   const std::set<std::string> removed{difference.removed.begin(), difference.removed.end()};
   std::erase_if(entries, [&](const WhitelistEntry &entry) { return removed.contains(entry.id()); });
+  auto ids = ids_of(entries);
+  std::map<std::string, std::uint64_t> hits;
   for (auto &added : difference.added) {
     // A path that leads to this very file is as good as one of ours.
     const auto now = added.rule.program.starts_with('/') ? find(added.rule.program) : std::nullopt;
     if (added.rule.program == "*" || (now && is_same(*now, *added.file))) added.file.reset();
-    settled_hits_[added.id()] += std::exchange(added.rule.network.hits, 0);
-    settled_hits_[added.id()] += std::exchange(added.rule.exec.hits, 0);
-    const bool is_there = std::any_of(entries.begin(), entries.end(),
-                                      [&](const WhitelistEntry &entry) { return entry.id() == added.id(); });
-    if (!is_there) entries.push_back(std::move(added));
+    hits[added.id()] += std::exchange(added.rule.network.hits, 0) + std::exchange(added.rule.exec.hits, 0);
+    if (ids.insert(added.id()).second) entries.push_back(std::move(added));
   }
-  auto change = change_to(std::move(entries));
-  if (!change) return tl::unexpected{change.error()};
-  if (noticed_.rules.empty()) noticed_.before = change->before;
-  noticed_.after = change->after;
-  noticed_.rules.insert(noticed_.rules.end(), change->rules.begin(), change->rules.end());
+  auto files = find_files(entries);
+  const WhitelistChange change = difference_of(entries_, entries);
+  if (auto done = put_in_force(std::move(entries), std::move(files)); !done) return done;
+  for (const auto &[id, count] : hits) settled_hits_[id] += count;
+  if (noticed_.rules.empty()) noticed_.before = change.before;
+  noticed_.after = change.after;
+  noticed_.rules.insert(noticed_.rules.end(), change.rules.begin(), change.rules.end());
   return {};
 }
 
@@ -174,11 +196,10 @@ Result<void> Whitelist::take_in_maps() {
 }
 
 // Of a program that does not exist nothing is laid out yet; its rules are counted by its path.
-Result<void> Whitelist::check_room(const Entries &entries) const {
+Result<void> Whitelist::check_room(const Entries &entries, const WhitelistFiles &files) const {
   std::map<std::pair<RuleList, std::string>, std::size_t> counts;
-  std::set<std::string> old;
-  for (const auto &entry : entries_) old.insert(entry.id());
-  const auto without_room = lay_out(entries, files_, in_force_).without_room;
+  const auto old = ids_of(entries_);
+  const auto without_room = lay_out(entries, files, in_force_).without_room;
   for (const auto &entry : entries) {
     const auto count = ++counts[{entry.rule.list, entry.rule.program}];
     const std::string id = entry.id();
@@ -191,10 +212,11 @@ Result<void> Whitelist::check_room(const Entries &entries) const {
 }
 
 Result<WhitelistChange> Whitelist::change_to(Entries entries) {
-  find_files(entries);
-  if (auto fits = check_room(entries); !fits) return tl::unexpected{fits.error()};
+  auto files = find_files(entries);
+  if (auto fits = check_room(entries, files); !fits) return tl::unexpected{fits.error()};
   WhitelistChange change = difference_of(entries_, entries);
-  if (auto done = put_in_force(std::move(entries)); !done) return tl::unexpected{done.error()};
+  auto done = put_in_force(std::move(entries), std::move(files));
+  if (!done) return tl::unexpected{done.error()};
   return change;
 }
 
@@ -205,8 +227,11 @@ Result<WhitelistChange> Whitelist::replace(const Rules &network, const Rules &ex
   for (const auto &entry : entries_) {
     if (!(entry.rule.list == RuleList::network ? network : exec)) entries.push_back(entry);
   }
-  if (network) append(entries, *network);
-  if (exec) append(entries, *exec);
+  for (const auto &rules : {network, exec}) {
+    if (!rules) continue;
+    if (const auto names = names_of(*rules); !names) return tl::unexpected{names.error()};
+    for (const auto &rule : *rules) entries.push_back({rule});
+  }
   if (difference_of(entries_, entries).rules.empty()) {
     return WhitelistChange{{}, entries_.size(), entries_.size()};
   }
@@ -216,25 +241,36 @@ Result<WhitelistChange> Whitelist::replace(const Rules &network, const Rules &ex
 Result<WhitelistChange> Whitelist::add(const std::vector<WhitelistRule> &rules) {
   const std::lock_guard lock{mutex_};
   if (auto taken = take_in_maps(); !taken) return tl::unexpected{taken.error()};
+  const auto names = names_of(rules);
+  if (!names) return tl::unexpected{names.error()};
   Entries entries = entries_;
-  for (const auto &rule : rules) {
-    if (std::any_of(entries.begin(), entries.end(), is_rule(rule))) {
-      return fail(Fault::usage, "the rule " + rule.text() + " is in force already");
-    }
-    entries.push_back({rule});
+  for (const auto &entry : entries_) {
+    if (names->contains(name_of(entry.rule)))
+      return fail(Fault::usage, "the rule " + entry.rule.text() + " is in force already");
   }
+  for (const auto &rule : rules) entries.push_back({rule});
   return change_to(std::move(entries));
 }
 
 Result<WhitelistChange> Whitelist::remove(const std::vector<WhitelistRule> &rules) {
   const std::lock_guard lock{mutex_};
   if (auto taken = take_in_maps(); !taken) return tl::unexpected{taken.error()};
-  Entries entries = entries_;
-  for (const auto &rule : rules) {
-    if (std::erase_if(entries, is_rule(rule)) == 0) {
-      return fail(Fault::usage,
-                  "there is no rule " + rule.text() + "; `iptrackd whitelist list` shows those in force");
+  const auto names = names_of(rules);
+  if (!names) return tl::unexpected{names.error()};
+  Entries entries;
+  std::set<std::string> found;
+  for (const auto &entry : entries_) {
+    const std::string name = name_of(entry.rule);
+    if (!names->contains(name)) {
+      entries.push_back(entry);
+    } else {
+      found.insert(name);
     }
+  }
+  for (const auto &rule : rules) {
+    if (found.contains(name_of(rule))) continue;
+    return fail(Fault::usage,
+                "there is no rule " + rule.text() + "; `iptrackd whitelist list` shows those in force");
   }
   return change_to(std::move(entries));
 }
@@ -244,8 +280,13 @@ Result<WhitelistChange> Whitelist::look() {
   if (auto taken = take_in_maps(); !taken) return tl::unexpected{taken.error()};
   const bool found = refresh_some_files();
   const bool retired = retire_files();
-  if (found || retired) {
-    if (auto done = put_in_force(entries_); !done) return tl::unexpected{done.error()};
+  is_stale_ = is_stale_ || found || retired;
+  if (is_stale_) {
+    if (auto done = put_in_force(entries_, files_); !done) return tl::unexpected{done.error()};
+  }
+  if (!is_published_) {
+    if (auto done = maps_.publish(); !done) return tl::unexpected{done.error()};
+    is_published_ = true;
   }
   return std::exchange(noticed_, {});
 }

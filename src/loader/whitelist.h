@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -79,9 +80,10 @@ class Whitelist {
   [[nodiscard]] const std::string &own_root() const noexcept { return finder_.own_root(); }
 
   // The rules of one list, or of both, in the place of those that were; nullopt: the list stays as it is.
+  // Usage: a rule stands there twice, or a program has too many; then nothing is changed.
   using Rules = std::optional<std::vector<WhitelistRule>>;
   [[nodiscard]] Result<WhitelistChange> replace(const Rules &network, const Rules &exec);
-  // Usage: a rule is there already, or is not there; then nothing is changed.
+  // Usage: a rule is there already, or is not there, or stands in the request twice; then nothing is changed.
   [[nodiscard]] Result<WhitelistChange> add(const std::vector<WhitelistRule> &rules);
   [[nodiscard]] Result<WhitelistChange> remove(const std::vector<WhitelistRule> &rules);
 
@@ -102,14 +104,14 @@ class Whitelist {
   Whitelist(WhitelistMaps maps, FileFinder finder);
 
   [[nodiscard]] std::optional<iptrackd_program> find(const std::string &path) const;
-  void find_files(const Entries &entries);
+  [[nodiscard]] WhitelistFiles find_files(const Entries &entries);
   bool refresh_file(const std::string &path, std::vector<iptrackd_program> &files);
   bool refresh_some_files();
   bool retire_files();
-  [[nodiscard]] Result<void> put_in_force(Entries entries);
+  [[nodiscard]] Result<void> put_in_force(Entries entries, WhitelistFiles files);
   [[nodiscard]] Result<void> take_in(WhitelistDifference difference);
   [[nodiscard]] Result<void> take_in_maps();
-  [[nodiscard]] Result<void> check_room(const Entries &entries) const;
+  [[nodiscard]] Result<void> check_room(const Entries &entries, const WhitelistFiles &files) const;
   [[nodiscard]] Result<WhitelistChange> change_to(Entries entries);
   void count_hits(const WhitelistContent &content, const WhitelistLayout &layout,
                   std::map<std::string, std::uint64_t> &hits) const;
@@ -120,6 +122,9 @@ class Whitelist {
   FileFinder finder_;
   Entries entries_;
   WhitelistFiles files_;
+  std::set<std::string> missing_;                      // paths that led nowhere when they were last followed
+  bool is_stale_ = false;                              // files_ is newer than what is in force
+  bool is_published_ = true;                           // the public names name the side in force
   std::string next_file_;                              // where the next look goes on
   WhitelistLayout in_force_;                           // as it was written last
   WhitelistLayout spare_;                              // the side before; its last hits are still there

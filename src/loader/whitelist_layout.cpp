@@ -91,7 +91,7 @@ void compare_list(const WhitelistContent &found, const Rules &rules, __u64 iptra
                   WhitelistDifference &difference) {
   const auto is_reached = [&](const iptrackd_rule_key &key) {
     const auto program = found.programs.find(key.program);
-    return program != found.programs.end() && key.number < IPTRACKD_PROGRAM_RULES_MAX &&
+    return program != found.programs.end() && key.number < IPTRACKD_PROGRAM_RULES_MAX && key.reserved == 0 &&
            (program->second.*member >> key.number & 1U) != 0 && rules.contains(key);
   };
   for (const auto &[key, id] : owners) {

@@ -49,8 +49,8 @@ class WhitelistMaps {
   [[nodiscard]] Result<WhitelistContent> in_force() const;
   // What the other side still holds: the rules before, with the last of their hits.
   [[nodiscard]] Result<WhitelistContent> spare() const;
-  // Puts CONTENT in force in the place of all that is; no hook waits. SPARE: what spare() has just said.
-  // Usage: it does not fit into the maps.
+  // Puts CONTENT in force in the place of all that is; no hook waits. SPARE: what spare() has just said. The
+  // public names still name the side that was in force. Usage: it does not fit into the maps.
   [[nodiscard]] Result<void> exchange(const WhitelistContent &spare, const WhitelistContent &content);
   // Lets the public names name the side in force.
   [[nodiscard]] Result<void> publish() const;

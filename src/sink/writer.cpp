@@ -1,24 +1,16 @@
 #include "sink/writer.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "core/clock.h"
+#include "core/pause.h"
 
 namespace iptrackd::sink {
 namespace {
 
 using std::chrono::milliseconds;
-
-void sleep(milliseconds duration, const std::stop_token &stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock{mutex};
-  never.wait_for(lock, stop, duration, [] { return false; });
-}
 
 // What stands for the refused entry, the only one of VIEW.
 Loss loss_for(const BatchView &view) {
@@ -186,7 +178,7 @@ void Writer::fail_and_wait(const Error &error, const std::stop_token &stop) {
     if (!failing_ && observer_.failed) observer_.failed(error);
     failing_ = true;
   }
-  sleep(backoff_.next(), stop);
+  pause_for(backoff_.next(), stop);
 }
 
 void Writer::note_success(const BatchView &view) {

@@ -1,8 +1,6 @@
 // What the control group tells: the container and the batch job of an event, and what a user could have made
 // up.
 #include <doctest/doctest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,12 +8,13 @@
 #include <array>
 #include <cerrno>
 #include <fstream>
-#include <iterator>
-#include <sstream>
 #include <system_error>
 
+#include "control_groups.h"
 #include "daemon.h"
 #include "deed.h"
+#include "mounts.h"
+#include "podman.h"
 #include "skip.h"
 
 namespace iptrackd::scenario {
@@ -23,26 +22,6 @@ namespace {
 
 constexpr uid_t unprivileged = 65534;
 const std::string container_id = "feedc0de" + std::string(56, '0');
-
-std::string slurp(const Path &file) {
-  std::ifstream stream{file};
-  return {std::istreambuf_iterator<char>{stream}, {}};
-}
-
-// Where a hierarchy is mounted: the unified one, or one of version 1 with any of the controllers that batch
-// systems use. Empty: nowhere.
-Path hierarchy(bool unified) {
-  std::ifstream mounts{"/proc/self/mounts"};
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream words{line};
-    std::string device, where, type, options;
-    words >> device >> where >> type >> options;
-    if (unified && type == "cgroup2") return where;
-    if (!unified && type == "cgroup" && ("," + options + ",").find(",freezer,") != std::string::npos)
-      return where;
-  }
-  return {};
-}
 
 // The kernel empties a group a moment after its last process was waited for.
 void remove_group(const Path &group) {
@@ -82,11 +61,6 @@ class Group {
   std::vector<Path> made_;
 };
 
-// For Launch::prepare, which cannot report.
-void must(bool done) {
-  if (!done) _exit(125);
-}
-
 void enter(const Path &group) {
   std::ofstream processes{group / "cgroup.procs"};
   must(static_cast<bool>(processes << getpid() << std::flush));
@@ -115,80 +89,6 @@ Adjust with(const std::string &column, const Json &value) {
   return [=](Json &event) { event[column] = value; };
 }
 
-// Podman with storage of its own and one image, which holds nothing but the oracle.
-class Podman {
- public:
-  Podman() {
-    const std::string archive = path("image.tar");
-    Launch tar;
-    tar.arguments = {"/bin/tar", "-C", settings().programs, "-cf", archive, "oracle"};
-    if (run(tar).status != 0) throw std::runtime_error{"no image was made"};
-    const Ended ended = run(launch({"import", archive, "oracle:1"}));
-    if (ended.status != 0) throw std::runtime_error{"podman import: " + ended.err};
-  }
-  ~Podman() {
-    // Its own groups, where no other container is in them.
-    for (const char *group : {"libpod_parent/conmon", "libpod_parent"})
-      rmdir((hierarchy(true) / group).c_str());
-  }
-  Podman(const Podman &) = delete;
-  Podman &operator=(const Podman &) = delete;
-
-  // The oracle in a container. Its limits are set here because the machine may allow no more.
-  [[nodiscard]] Launch oracle_with(const Words &options) const {
-    Words words{"run",
-                "--rm",
-                "--cidfile",
-                path("id"),
-                "--privileged",
-                "--uts=host",
-                "--network=host",
-                "--cgroups=enabled",
-                "--pids-limit=0",
-                "--ulimit=nofile=1000:1000",
-                "--ulimit=nproc=1000:1000"};
-    words.insert(words.end(), options.begin(), options.end());
-    for (const char *word : {"oracle:1", "/oracle", "all"}) words.emplace_back(word);
-    return launch(words);
-  }
-  // Of the container that was started last.
-  [[nodiscard]] std::string id() const { return slurp(directory_.path() / "id"); }
-
- private:
-  [[nodiscard]] std::string path(const std::string &name) const { return directory_.path() / name; }
-
-  [[nodiscard]] Launch launch(const Words &words) const {
-    Launch launch;
-    launch.program = "/usr/bin/podman";
-    launch.arguments = {"podman",
-                        "--root",
-                        path("root"),
-                        "--runroot",
-                        path("run"),
-                        "--tmpdir",
-                        path("tmp"),
-                        "--storage-driver=vfs",
-                        "--cgroup-manager=cgroupfs",
-                        "--events-backend=file",
-                        "--runtime=crun"};
-    launch.arguments.insert(launch.arguments.end(), words.begin(), words.end());
-    launch.prepare = see_unified_hierarchy;
-    return launch;
-  }
-  // Podman wants the unified hierarchy there, and nothing else.
-  static void see_unified_hierarchy() {
-    must(unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
-    (void)umount2("/sys/fs/cgroup", MNT_DETACH);
-    must(mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, nullptr) == 0);
-  }
-
-  TemporaryDirectory directory_;
-};
-
-bool has_podman() {
-  return access("/usr/bin/podman", X_OK) == 0;
-}
-
 // Deeds in a group at PATH, of which root owns all, must have JOB.
 void check_job(const Path &ground, const Path &path, const std::string &job) {
   const Group group{ground, path};
@@ -199,8 +99,8 @@ void check_job(const Path &ground, const Path &path, const std::string &job) {
 
 TEST_CASE("container: events of a podman container carry its id") {
   if (!has_podman()) return skip("there is no podman here");
-  const Podman podman;
-  check_deed(podman.oracle_with({"--pid=host", "--cgroupns=host"}), [&](Json &event) {
+  const Podman podman{settings().programs, "oracle"};
+  check_deed(podman.launch({"--pid=host", "--cgroupns=host"}, {"/oracle", "all"}), [&](Json &event) {
     CHECK(podman.id().size() == 64);
     event["container"] = podman.id();
   });
@@ -208,9 +108,9 @@ TEST_CASE("container: events of a podman container carry its id") {
 
 TEST_CASE("container: pids and control groups of a private container are the host's") {
   if (!has_podman()) return skip("there is no podman here");
-  const Podman podman;
+  const Podman podman{settings().programs, "oracle"};
   // The host's /proc tells the oracle its pid on the host; its control group it sees as the root.
-  check_deed(podman.oracle_with({"--volume=/proc:/proc"}), [&](Json &event) {
+  check_deed(podman.launch({"--volume=/proc:/proc"}, {"/oracle", "all"}), [&](Json &event) {
     CHECK(event.at("cgroup") == "/");
     event["cgroup"] = "/libpod_parent/libpod-" + podman.id();
     event["container"] = podman.id();

@@ -1,8 +1,6 @@
 // Ways to hide a deed from a tracer, each with a control: what a tracer of system call entries (naive.h)
 // makes of it.
 #include <doctest/doctest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +10,7 @@
 #include "compare.h"
 #include "daemon.h"
 #include "evasion.h"
+#include "mounts.h"
 #include "shared_daemon.h"
 
 namespace iptrackd::scenario {
@@ -55,14 +54,6 @@ ino_t inode_of(const Path &path) {
   struct stat status {};
   REQUIRE(stat(path.c_str(), &status) == 0);
   return status.st_ino;
-}
-
-bool in_own_mounts() {
-  return unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-}
-
-bool bind_over(const Path &what, const Path &where) {
-  return mount(what.c_str(), where.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0;
 }
 
 }  // namespace
@@ -135,9 +126,9 @@ TEST_CASE("evasion: a program in a chroot") {
   Launch launch;
   launch.arguments = {"/bin/sshd", "self"};
   launch.prepare = [&] {
-    const bool inside = in_own_mounts() && bind_over("/proc", directory.path() / "proc") &&
-                        chroot(directory.path().c_str()) == 0 && chdir("/bin") == 0;
-    if (!inside) _exit(125);
+    enter_own_mounts();
+    bind_over("/proc", directory.path() / "proc");
+    must(chroot(directory.path().c_str()) == 0 && chdir("/bin") == 0);
   };
   const auto seen = watch(launch, [&](Json &event) {
     CHECK(event.at("exe") == "/bin/sshd");
@@ -157,7 +148,8 @@ TEST_CASE("evasion: a program mounted over another in a namespace of its own") {
   Launch launch;
   launch.arguments = {trusted.string(), "self"};
   launch.prepare = [&] {
-    if (!in_own_mounts() || !bind_over(oracle_path(), trusted)) _exit(125);
+    enter_own_mounts();
+    bind_over(oracle_path(), trusted);
   };
   const auto seen = watch(launch, [&](Json &event) {
     CHECK(event.at("exe") == trusted.string());

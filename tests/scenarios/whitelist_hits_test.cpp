@@ -36,6 +36,17 @@ std::map<std::string, Books> all_books(const Daemon &daemon) {
 
 }  // namespace
 
+TEST_CASE("whitelist: a program that does not exist is judged by the rules for any program") {
+  const Whitelist whitelist{whitelist_daemon()};
+  const Words test{"test", "--exe", "/no/such/program", "--remote", "10.1.2.3", "--port", "22"};
+  CHECK(whitelist.must(test).find("stored") != std::string::npos);
+  whitelist.must({"add", "*|p<1>", "*|p<22>"});
+  const std::string verdict = whitelist.must(test);
+  CAPTURE(verdict);
+  CHECK(verdict.find("dropped") != std::string::npos);
+  CHECK(verdict.find("*|p<22>") != std::string::npos);
+}
+
 TEST_CASE("whitelist: the hits of a busy program are exact and no row comes of it") {
   Daemon &daemon = whitelist_daemon();
   const Whitelist whitelist{daemon};

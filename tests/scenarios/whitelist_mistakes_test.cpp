@@ -89,6 +89,26 @@ TEST_CASE("whitelist: a program has at most 64 rules of a list") {
   }
 }
 
+TEST_CASE("whitelist: a replacement that is refused changes nothing") {
+  Daemon &daemon = whitelist_daemon();
+  const Whitelist whitelist{daemon};
+  const TemporaryDirectory directory;
+  const Path program = copy_of_oracle(directory.path(), "program");
+  whitelist.must({"add", program.string()});
+  whitelist.must({"add", "--exec", program.string()});
+  Words too_many;
+  for (int port = 1; port <= 65; ++port) too_many.push_back("/bin/sh|p<" + std::to_string(port) + ">");
+  const Json replacement{{"verb", "replace"}, {"network", too_many}, {"exec", Json::array()}};
+  CHECK(whitelist.answer(replacement).find("more than 64 rules") != std::string::npos);
+  const Ended twice = whitelist.verb({"replace", "/bin/sh|p<1>", "/bin//sh|p<1-1>"});
+  CHECK(twice.status == 2);
+  CHECK(twice.err.find("/bin/sh|p<1> stands there twice") != std::string::npos);
+  CHECK(whitelist.files(program) == 1);
+  // The next change lays the rules out anew.
+  whitelist.must({"add", "/bin/another"});
+  CHECK(outcome_of(daemon.rows(), deed_of(program)) == Outcome::dropped);
+}
+
 // However it came by them, the others must not suffer from it.
 TEST_CASE("whitelist: two paths that become one file with too many rules stop no other rule") {
   Daemon &daemon = whitelist_daemon();

@@ -9,8 +9,8 @@
 #include <array>
 #include <fstream>
 
+#include "podman.h"
 #include "skip.h"
-#include "whitelist_podman.h"
 #include "whitelist_ruled.h"
 
 namespace iptrackd::scenario {
@@ -143,8 +143,8 @@ TEST_CASE("whitelist: a rule for a file that was written through an overlay") {
 TEST_CASE("whitelist: a file at the same path in a container is another file") {
   if (!has_podman()) return skip("there is no podman here");
   Ruled ruled;
-  const WhitelistPodman podman{ruled.path()};
-  const Launch launch = podman.launch_of({ruled.path().string(), "service"});
+  const Podman podman{"/", ruled.path().relative_path()};
+  const Launch launch = podman.launch({"--pid=host", "--cgroupns=host"}, {ruled.path().string(), "service"});
   CHECK(outcome_of(ruled.rows(), launch) == Outcome::stored);
   CHECK(ruled.outcome(ruled.path()) == Outcome::dropped);
 }

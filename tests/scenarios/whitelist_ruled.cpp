@@ -1,8 +1,6 @@
 #include "whitelist_ruled.h"
 
-#include <sched.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -49,18 +47,6 @@ Fd Ruled::copy_in_memory() const {
   const std::string content{std::istreambuf_iterator<char>{file}, {}};
   REQUIRE(write(copy.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()));
   return copy;
-}
-
-void must(bool done) {
-  if (!done) _exit(125);
-}
-
-void enter_own_mounts() {
-  must(unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
-}
-
-void bind_over(const Path &what, const Path &where) {
-  must(mount(what.c_str(), where.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0);
 }
 
 }  // namespace iptrackd::scenario

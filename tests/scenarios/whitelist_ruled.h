@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "mounts.h"
 #include "whitelist.h"
 
 namespace iptrackd::scenario {
@@ -39,12 +40,6 @@ class Ruled {
   TemporaryDirectory directory_;
   Path path_;
 };
-
-// For Launch::prepare, which cannot report: these end the process where they fail.
-void must(bool done);
-// Mounts that nobody else sees.
-void enter_own_mounts();
-void bind_over(const Path &what, const Path &where);
 
 }  // namespace iptrackd::scenario
 

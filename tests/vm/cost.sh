@@ -17,7 +17,7 @@ HELP
 case ${1:-} in -h | --help) usage && exit 0 ;; esac
 (($# == 2)) || die 'it takes a build tree and a kernel; see tests/vm/cost.sh --help' 2
 status=0
-output=$("$vm_here/vm.sh" run --kernel "$2" --icount --timeout 200 --build "$1" --add "$1/tests/cost" \
+output=$("$vm_here/vm.sh" run --kernel "$2" --icount --timeout 200 --build "$1" --add "$1/tests/cost" --add "$vm_here/daemon-inside.sh" \
   --add "$vm_here/cost-inside.sh" -- 'sh /add/cost-inside.sh' 2>&1) || status=$?
 printf 'Instructions of a thousand getppid(), kernel %s:\n%s\n' "$2" "$output"
 if ((status != 0)); then exit "$status"; fi

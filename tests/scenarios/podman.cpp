@@ -1,54 +1,57 @@
-#include "whitelist_podman.h"
+#include "podman.h"
 
-#include <sched.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <stdexcept>
 
-#include "whitelist_ruled.h"
+#include "control_groups.h"
+#include "mounts.h"
 
 namespace iptrackd::scenario {
-namespace {
 
-// Podman wants the unified hierarchy there, and nothing else.
-void see_unified_hierarchy() {
-  enter_own_mounts();
-  (void)umount2("/sys/fs/cgroup", MNT_DETACH);
-  must(mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, nullptr) == 0);
-}
-
-}  // namespace
-
-WhitelistPodman::WhitelistPodman(const Path &program) {
-  const std::string archive = directory_.path() / "image.tar";
+Podman::Podman(const Path &root, const Path &program) {
+  const Path archive = path("image.tar");
   Launch tar;
-  tar.arguments = {"/bin/tar", "-C", "/", "-cf", archive, program.relative_path()};
+  tar.arguments = {"/bin/tar", "-C", root, "-cf", archive, program};
   if (run(tar).status != 0) throw std::runtime_error{"no image was made"};
-  const Ended ended = run(launch({"import", archive, "program:1"}));
+  const Ended ended = run(podman({"import", archive, "program:1"}));
   if (ended.status != 0) throw std::runtime_error{"podman import: " + ended.err};
 }
 
+// Its own groups, where no other container is in them.
+Podman::~Podman() {
+  for (const char *group : {"libpod_parent/conmon", "libpod_parent"})
+    rmdir((hierarchy(true) / group).c_str());
+}
+
 // Its limits are set here because the machine may allow no more.
-Launch WhitelistPodman::launch_of(const Words &words) const {
+Launch Podman::launch(const Words &options, const Words &words) const {
   Words all{"run",
             "--rm",
+            "--cidfile",
+            path("id"),
             "--privileged",
-            "--pid=host",
             "--uts=host",
             "--network=host",
-            "--cgroupns=host",
             "--cgroups=enabled",
             "--pids-limit=0",
             "--ulimit=nofile=1000:1000",
-            "--ulimit=nproc=1000:1000",
-            "program:1"};
+            "--ulimit=nproc=1000:1000"};
+  all.insert(all.end(), options.begin(), options.end());
+  all.emplace_back("program:1");
   all.insert(all.end(), words.begin(), words.end());
-  return launch(all);
+  return podman(all);
 }
 
-Launch WhitelistPodman::launch(const Words &words) const {
-  const auto path = [&](const char *name) { return (directory_.path() / name).string(); };
+std::string Podman::id() const {
+  std::ifstream file{path("id")};
+  std::string id;
+  file >> id;
+  return id;
+}
+
+Launch Podman::podman(const Words &words) const {
   Launch launch;
   launch.program = "/usr/bin/podman";
   launch.arguments = {"podman",
@@ -63,7 +66,11 @@ Launch WhitelistPodman::launch(const Words &words) const {
                       "--events-backend=file",
                       "--runtime=crun"};
   launch.arguments.insert(launch.arguments.end(), words.begin(), words.end());
-  launch.prepare = see_unified_hierarchy;
+  // It wants the unified hierarchy there, and nothing else.
+  launch.prepare = [] {
+    enter_own_mounts();
+    mount_anew("cgroup2", "/sys/fs/cgroup");
+  };
   return launch;
 }
 
