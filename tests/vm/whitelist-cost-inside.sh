@@ -5,8 +5,7 @@
 # shellcheck source=tests/vm/daemon-inside.sh
 . /add/daemon-inside.sh
 mkdir /tmp/others
-# What the daemon does is a cost too, once there is one.
-cost() { echo "$1 $(/add/cost udp ${daemon:-})"; } # CASE
+cost() { echo "$1 $(/add/cost udp "$2")"; } # CASE PROCESS
 rules() { # COUNT
   echo 'whitelist:'
   echo '  network:'
@@ -19,16 +18,16 @@ rules() { # COUNT
 }
 whitelist() { /iptrackd/iptrackd whitelist "$@" --config /tmp/daemon/iptrackd.yml || exit 1; }
 
-cost nothing
+cost nothing 0
 start_daemon "$1"
-cost stored
+cost stored "$daemon"
 rules 1 >/tmp/daemon/one.yml
 whitelist replace --from /tmp/daemon/one.yml
-cost one
+cost one "$daemon"
 rules 10000 >/tmp/daemon/many.yml
 whitelist replace --from /tmp/daemon/many.yml
-cost many
+cost many "$daemon"
 whitelist add '/add/cost|p<4444>'
 sleep 1
-cost dropped
+cost dropped "$daemon"
 stop_daemon
