@@ -23,6 +23,8 @@ build libspdlog-dev        log of the daemon
 build libexpected-dev      Result<T>
 build libre2-dev           patterns of `redact`, in linear time
 build liburing-dev         deeds of the self-test; static, of the tests too
+build libcap-ng-dev        what the daemon keeps of its privileges
+build libseccomp-dev       the system calls that it keeps
 build libxxhash-dev        checksums of the spool's records
 build libsystemd-dev       readiness and reload notification
 build nlohmann-json3-dev   JSON output
@@ -46,6 +48,8 @@ test  podman               runs a container, whose events must carry its id
 test  crun                 what podman starts it with
 test  conmon               what podman watches it with
 test  debian-archive-keyring  checks the kernels that are fetched
+test  debootstrap          installs the machine of the system test
+test  e2fsprogs            makes its disk
 LIST
 }
 

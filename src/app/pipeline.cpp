@@ -13,7 +13,9 @@
 #include <thread>
 #include <utility>
 
+#include "app/activation.h"
 #include "app/chronicle.h"
+#include "app/confinement.h"
 #include "app/health.h"
 #include "app/log.h"
 #include "app/loss_watch.h"
@@ -34,10 +36,11 @@ std::jthread named_thread(const char *name, Body body) {
   }};
 }
 
-// Those who empty the rings do little, and must do it in time, however busy the host is. Where this is
-// refused they are like all others.
-void hurry() {
-  constexpr int nice = -10;
+// Those who empty the rings do little, and must do it in time, however busy the host is. Threads inherit it.
+// Where this is refused they are like all others.
+constexpr int nice_of_those_who_hurry = -10;
+constexpr int nice_of_others = 0;
+void set_nice(int nice) {
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
 }
 
@@ -103,7 +106,9 @@ Result<Parts> open_parts(const config::Config &config) {
   if (!origin) return tl::unexpected{origin.error()};
   auto redactor = make_redactor(config);
   if (!redactor) return tl::unexpected{redactor.error()};
-  auto fifo = pam::FifoReader::create(fifo_options(config));
+  auto inherited = inherited_fifo(config.pam.fifo_file);
+  if (!inherited) return tl::unexpected{inherited.error()};
+  auto fifo = pam::FifoReader::create(fifo_options(config), std::move(*inherited));
   if (!fifo) return tl::unexpected{fifo.error()};
   auto tracer = loader::Tracer::start(daemon_tracer_options(config));
   if (!tracer) return tl::unexpected{tracer.error()};
@@ -185,17 +190,20 @@ struct Pipeline::Stages {
   std::jthread writer_thread, spooler_thread, ring_thread, fifo_thread, loss_thread, self_test_thread;
   std::jthread control_thread, whitelist_thread;
 
+  // The self-test alone is given time for its first turn: it looks at the host from where a thread without
+  // privileges cannot go.
+  void start_self_test() {
+    self_test_thread = named_thread("self-test", [this](std::stop_token stop) {
+      self_test_watch.run(std::move(stop), [this] {
+        if (auto confined = confine_thread(*tracer); !confined)
+          spdlog::error("the self-test keeps its privileges: {}", confined.error().message());
+      });
+    });
+  }
+
   void start_threads() {
     writer_thread = named_thread(
         "sink-writer", [this](std::stop_token) { written.set_value(writer.run(give_up.get_token())); });
-    spooler_thread = named_thread("spooler", [this](std::stop_token) {
-      hurry();
-      spooler.run();
-    });
-    ring_thread = named_thread("ring-reader", [this](std::stop_token stop) {
-      hurry();
-      ring_reader.run(std::move(stop), give_up.get_token());
-    });
     fifo_thread = named_thread("fifo-reader", [this](const std::stop_token &stop) { fifo->run(pool, stop); });
     loss_thread = named_thread("loss-watch", [this](std::stop_token stop) {
       loss_watch.run(std::move(stop), [this] { sink->tell(health.vitals()); });
@@ -203,8 +211,24 @@ struct Pipeline::Stages {
     whitelist_thread =
         named_thread("whitelist", [this](std::stop_token stop) { whitelist.run(std::move(stop)); });
     control_thread = named_thread("control", [this](const std::stop_token &stop) { control->run(stop); });
-    self_test_thread =
-        named_thread("self-test", [this](std::stop_token stop) { self_test_watch.run(std::move(stop)); });
+  }
+
+  void start_carriers() {
+    spooler_thread = named_thread("spooler", [this](std::stop_token) { spooler.run(); });
+    ring_thread = named_thread("ring-reader", [this](std::stop_token stop) {
+      ring_reader.run(std::move(stop), give_up.get_token());
+    });
+  }
+
+  // Privileges are a thread's own, and a hurry takes one: who is started when decides who has them.
+  Result<void> start() {
+    start_self_test();
+    set_nice(nice_of_those_who_hurry);
+    if (auto confined = confine_thread(*tracer); !confined) return confined;
+    start_carriers();
+    set_nice(nice_of_others);
+    start_threads();
+    return {};
   }
 };
 
@@ -231,8 +255,17 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config,
     stages->tracer->abandon();
     return tl::unexpected{applied.error()};
   }
-  stages->start_threads();
+  if (auto started = stages->start(); !started) {
+    stages->tracer->abandon();
+    return tl::unexpected{started.error()};
+  }
   return std::unique_ptr<Pipeline>{new Pipeline{std::move(stages)}};
+}
+
+bool Pipeline::is_moving() noexcept {
+  const auto read = std::exchange(rounds_of_ring_reader_, stages_->ring_reader.rounds());
+  const auto spooled = std::exchange(rounds_of_spooler_, stages_->spooler.rounds());
+  return read != rounds_of_ring_reader_ && spooled != rounds_of_spooler_;
 }
 
 void Pipeline::note(std::string kind, std::string detail) {

@@ -46,6 +46,9 @@ class Pipeline {
 
   [[nodiscard]] const std::vector<loader::HookStatus> &hooks() const noexcept;
 
+  // Have the threads that carry events from the rings to the spool made a round since this was asked last?
+  [[nodiscard]] bool is_moving() noexcept;
+
   // For iptrackd.host_event. Thread-safe.
   void note(std::string kind, std::string detail);
 
@@ -66,6 +69,8 @@ class Pipeline {
                      std::chrono::milliseconds grace) const;
 
   std::unique_ptr<Stages> stages_;
+  std::uint64_t rounds_of_ring_reader_ = 0;  // when is_moving() was asked last
+  std::uint64_t rounds_of_spooler_ = 0;
 };
 
 }  // namespace iptrackd::app

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "app/pipeline.h"
 #include "app/settings.h"
 #include "app/verbs.h"
+#include "confine/privileges.h"
 #include "iptrackd/build_options.h"
 
 namespace iptrackd::app {
@@ -96,12 +98,37 @@ std::string describe(const siginfo_t &signal) {
       signal.si_pid, signal.si_uid);
 }
 
+// Tells systemd that the daemon lives, as long as events move through it; systemd starts it anew where they
+// do not (WatchdogSec=).
+class Watchdog {
+ public:
+  Watchdog() {
+    std::uint64_t microseconds = 0;
+    if (sd_watchdog_enabled(1, &microseconds) > 0) interval_ = std::chrono::microseconds{microseconds / 4};
+  }
+  // How long to wait for a signal; empty: for ever.
+  [[nodiscard]] std::optional<timespec> longest_wait() const {
+    if (interval_.count() == 0) return std::nullopt;
+    return timespec{interval_.count() / 1'000'000, interval_.count() % 1'000'000 * 1000};
+  }
+  void look_at(Pipeline &pipeline) const {
+    if (interval_.count() != 0 && pipeline.is_moving()) sd_notify(0, "WATCHDOG=1");
+  }
+
+ private:
+  std::chrono::microseconds interval_{0};
+};
+
 // Waits for the signal to stop; SIGHUP is served on the way.
 siginfo_t wait_for_stop(const sigset_t &signals, const ConfigFile &file, const Readiness &readiness,
                         Pipeline &pipeline) {
+  const Watchdog watchdog;
+  const auto timeout = watchdog.longest_wait();
   for (;;) {
     siginfo_t signal{};
-    if (sigwaitinfo(&signals, &signal) < 0) continue;
+    const int number = sigtimedwait(&signals, &signal, timeout ? &*timeout : nullptr);
+    watchdog.look_at(pipeline);
+    if (number < 0) continue;
     if (signal.si_signo != SIGHUP) return signal;
     pipeline.note("reload", describe(signal));
     // What is not ready yet must not become so by a reload.
@@ -132,6 +159,7 @@ int run(const ConfigFile &file) {
   for (const auto &sentence : without_effect(*config)) spdlog::warn(sentence);
 
   const sigset_t signals = block_signals();
+  confine::protect_process();
   Readiness readiness;
   auto pipeline = Pipeline::start(
       *config, [&readiness](const auto &hooks, const auto &report) { readiness.hear(hooks, report); });

@@ -24,15 +24,15 @@ class SelfTestWatch {
   SelfTestWatch(loader::Tracer &tracer, spool::Spool &spool, loader::SelfTestOptions options,
                 Observer observer);
 
-  // The thread's body.
-  void run(std::stop_token stop);
+  // The thread's body. The first test takes privileges; AFTER_FIRST is called behind it.
+  void run(std::stop_token stop, const std::function<void()> &after_first);
 
  private:
   void book_blindness(const loader::SelfTestReport &report);
 
   loader::Tracer &tracer_;
   spool::Spool &spool_;
-  const loader::SelfTestOptions options_;
+  loader::SelfTestOptions options_;
   const Observer observer_;
   Clock clock_;
   std::int64_t vouched_until_us_ = 0;  // what happened later may be missing, and is not booked yet

@@ -38,6 +38,7 @@ void Spooler::run() {
     append_taken();
     append_rebuilt();
     spool_.sync_if_due();
+    ++rounds_;
   }
   spool_.close();
 }

@@ -3,6 +3,7 @@
 #ifndef IPTRACKD_APP_SPOOLER_H
 #define IPTRACKD_APP_SPOOLER_H
 
+#include <atomic>
 #include <vector>
 
 #include "core/pool.h"
@@ -23,6 +24,9 @@ class Spooler {
   // closed then.
   void run();
 
+  // How often it has looked for events: it rises as long as the thread lives. Thread-safe.
+  [[nodiscard]] std::uint64_t rounds() const noexcept { return rounds_.load(); }
+
  private:
   void append_taken();
   void append_rebuilt();
@@ -35,6 +39,7 @@ class Spooler {
   pam::Witnesses witnesses_;
   std::vector<EventPtr> taken_;
   std::vector<const Event *> events_;
+  std::atomic<std::uint64_t> rounds_{0};
 };
 
 }  // namespace iptrackd::app

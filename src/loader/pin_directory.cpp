@@ -40,7 +40,10 @@ Result<void> check_directory(int fd, const std::string &path) {
 Result<void> PinDirectory::check(const std::string &path) {
   struct statfs file_system {};
   const std::string parent = fs::path{path}.parent_path();
-  if (statfs(path.c_str(), &file_system) != 0 && statfs(parent.c_str(), &file_system) != 0) {
+  // Where a symbolic link leads to does not matter: open() refuses it.
+  std::error_code ignored;
+  const bool is_link = fs::is_symlink(fs::symlink_status(path, ignored));
+  if ((is_link || statfs(path.c_str(), &file_system) != 0) && statfs(parent.c_str(), &file_system) != 0) {
     return fail_errno("cannot examine " + parent);
   }
   if (file_system.f_type == BPF_FS_MAGIC) return {};

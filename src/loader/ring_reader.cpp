@@ -40,6 +40,7 @@ void RingReader::run(std::stop_token stop, std::stop_token give_up) {
   while (!stop.stop_requested()) {
     const bool idle = !drain(give_up);
     idle_rounds_ = idle ? idle_rounds_ + 1 : 0;
+    ++rounds_;
     wait(stop);
   }
   drain(give_up);

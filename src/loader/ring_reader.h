@@ -42,6 +42,8 @@ class RingReader {
 
   // EVENT, which came from here, is in the spool, or on the books as a loss. Thread-safe.
   void settle(const Event &event);
+  // How often the rings have been looked at: it rises as long as the thread lives. Thread-safe.
+  [[nodiscard]] std::uint64_t rounds() const noexcept { return rounds_.load(); }
   // Records that could not be decoded. Thread-safe.
   [[nodiscard]] std::uint64_t undecodable() const noexcept { return undecodable_.load(); }
 
@@ -67,6 +69,7 @@ class RingReader {
   std::vector<Source> sources_;  // the first two are this set's own
   Clock clock_;
   std::uint32_t idle_rounds_ = 0;
+  std::atomic<std::uint64_t> rounds_{0};
   std::atomic<std::uint64_t> undecodable_{0};
 };
 

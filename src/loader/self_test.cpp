@@ -155,7 +155,7 @@ SelfTestReport untestable(std::string reason) {
 
 // One round: the deeds, and time for the hooks and the rings.
 Result<Performed> perform_round(Tracer &tracer, const SelfTestOptions &options, const std::stop_token &stop) {
-  auto process = SelfTestProcess::start(!uses_tracepoints(tracer, Duty::accept));
+  auto process = SelfTestProcess::start({!uses_tracepoints(tracer, Duty::accept), options.outside});
   if (!process) return tl::unexpected{process.error()};
   tracer.watch_self_test(static_cast<std::uint32_t>(process->pid()));
   auto done = process->perform(time_for_deeds, stop);

@@ -33,6 +33,9 @@ struct SelfTestOptions {
   Probes probes;
   // Called while events are awaited, where no RingReader drains the rings.
   std::function<void()> drain;
+  // Are the deeds performed in the root of the host's control groups? That takes privileges, and tells
+  // whether hooks on the daemon's own group were taken for the host's.
+  bool outside = true;
 };
 
 // One at a time. TRACER's events of this test go to its witness. STOP ends it early, and then it has found

@@ -139,15 +139,15 @@ bool process_deeds() {
   _exit(1);
 }
 
-[[noreturn]] void perform_deeds(int from_parent, int to_parent, bool hidden_ways) {
+[[noreturn]] void perform_deeds(int from_parent, int to_parent, const DeedOptions &options) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   char go = 0;
   if (read(from_parent, &go, 1) != 1) _exit(0);
   Performed performed;
   std::uint32_t &done = performed.deeds;
-  if (go_outside()) done |= Deeds::outside;
+  if (!options.outside || go_outside()) done |= Deeds::outside;
   // Before what is known by kind alone: when that has come out of the ring, these have too.
-  performed.ports = perform_ways(hidden_ways);
+  performed.ports = perform_ways(options.hidden_ways);
   if (performed.ports != WayPorts{}) done |= Deeds::io_uring;
   if (udp_deed(AF_INET) && tcp_deed(AF_INET)) done |= Deeds::ipv4;
   if (udp_deed(AF_INET6) && tcp_deed(AF_INET6)) done |= Deeds::ipv6;
@@ -173,7 +173,7 @@ SelfTestProcess::~SelfTestProcess() {
   waitpid(pid_, nullptr, 0);
 }
 
-Result<SelfTestProcess> SelfTestProcess::start(bool hidden_ways) {
+Result<SelfTestProcess> SelfTestProcess::start(const DeedOptions &options) {
   std::array<int, 2> down{};
   std::array<int, 2> up{};
   if (pipe2(down.data(), O_CLOEXEC) != 0) return fail_errno("cannot prepare the self-test");
@@ -186,7 +186,7 @@ Result<SelfTestProcess> SelfTestProcess::start(bool hidden_ways) {
   if (pid < 0) return fail_errno("cannot start the self-test's process");
   if (pid == 0) {
     to_child.reset();
-    perform_deeds(from_parent.get(), to_parent.get(), hidden_ways);
+    perform_deeds(from_parent.get(), to_parent.get(), options);
   }
   return SelfTestProcess{pid, std::move(to_child), std::move(from_child)};
 }

@@ -33,11 +33,15 @@ struct Performed {
   WayPorts ports{};
 };
 
+struct DeedOptions {
+  bool hidden_ways;  // those that tracepoints do not show, too
+  bool outside;      // in the root of the host's control groups, which takes privileges; false: where it is
+};
+
 // The child waits for begin(), performs, and ends. Killed with the object.
 class SelfTestProcess {
  public:
-  // HIDDEN_WAYS as in perform_ways().
-  [[nodiscard]] static Result<SelfTestProcess> start(bool hidden_ways);
+  [[nodiscard]] static Result<SelfTestProcess> start(const DeedOptions &options);
   ~SelfTestProcess();
   SelfTestProcess(SelfTestProcess &&other) noexcept;
   SelfTestProcess &operator=(SelfTestProcess &&) = delete;

@@ -130,6 +130,12 @@ std::uint32_t Tracer::counters_id() const {
   return info.id;
 }
 
+bool Tracer::can_read_maps() const {
+  constexpr std::uint32_t only_key = 0;
+  std::uint32_t generation = 0;
+  return bpf_map_lookup_elem(bpf_map__fd(parts_->skeleton().maps.generation), &only_key, &generation) == 0;
+}
+
 KernelCounters Tracer::counters() const {
   KernelCounters sums{};
   const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());

@@ -81,6 +81,8 @@ class Tracer {
   [[nodiscard]] std::vector<const HookStatus *> unkept_hooks() const;
   // Tells counters() of one life of the kernel side from those of another.
   [[nodiscard]] std::uint32_t counters_id() const;
+  // Does the kernel let the calling thread look into the maps?
+  [[nodiscard]] bool can_read_maps() const;
   // Thread-safe.
   [[nodiscard]] KernelCounters counters() const;
   // Those users that have any; what counters() says of the cause OVER_BUDGET, by user. Thread-safe.

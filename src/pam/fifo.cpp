@@ -71,21 +71,44 @@ Result<Fifo> Fifo::open(const std::string &path, std::size_t pipe_bytes) {
     if (auto locked = fifo.lock(); !locked) return tl::unexpected{locked.error()};
     if (!fifo.is_at_path()) continue;
     if (::fchmod(fifo.fd(), S_IRUSR | S_IWUSR) < 0) return fail_errno("cannot set the mode of " + path);
-    // A smaller pipe only fills earlier; the callbacks wait then.
-    static_cast<void>(::fcntl(fifo.fd(), F_SETPIPE_SZ, static_cast<int>(pipe_bytes)));
+    fifo.prepare(pipe_bytes);
     return fifo;
   }
   return fail(Fault::environment, path + " is removed again and again by somebody else");
 }
 
+Result<Fifo> Fifo::adopt(const std::string &path, Fd inherited, std::size_t pipe_bytes) {
+  Fifo fifo{path};
+  fifo.fd_ = std::move(inherited);
+  fifo.adopted_ = true;
+  struct stat status {};
+  if (::fstat(fifo.fd(), &status) < 0) return fail_errno("cannot examine " + path);
+  if (auto checked = check(path, status); !checked) return tl::unexpected{checked.error()};
+  if (!fifo.is_at_path())
+    return fail(Fault::environment,
+                path + " is not the FIFO that systemd holds; restart iptrackd-pam.socket");
+  if (auto locked = fifo.lock(); !locked) return tl::unexpected{locked.error()};
+  if (::fcntl(fifo.fd(), F_SETFL, O_NONBLOCK) < 0) return fail_errno("cannot prepare " + path);
+  fifo.prepare(pipe_bytes);
+  return fifo;
+}
+
+void Fifo::prepare(std::size_t pipe_bytes) const noexcept {
+  // A smaller pipe only fills earlier; the callbacks wait then.
+  static_cast<void>(::fcntl(fd(), F_SETPIPE_SZ, static_cast<int>(pipe_bytes)));
+}
+
 Fifo::Fifo(Fifo &&other) noexcept
     : path_{std::move(other.path_)},
       fd_{std::move(other.fd_)},
+      adopted_{other.adopted_},
       created_{std::exchange(other.created_, false)},
       created_directory_{std::exchange(other.created_directory_, false)} {}
 
 Fifo::~Fifo() {
   if (created_ && fd_) remove();
+  // The lock is the open file's, which is not ours alone.
+  if (adopted_ && fd_) ::flock(fd(), LOCK_UN);
   if (created_directory_) ::rmdir(directory_of(path_).c_str());  // refused when anything is in it
 }
 
@@ -145,7 +168,7 @@ bool Fifo::is_at_path() const noexcept {
 }
 
 void Fifo::remove() noexcept {
-  if (is_at_path()) ::unlink(path_.c_str());
+  if (!adopted_ && is_at_path()) ::unlink(path_.c_str());
 }
 
 }  // namespace iptrackd::pam

@@ -45,10 +45,11 @@ void add(std::atomic<std::uint64_t> &counter, std::uint64_t count = 1) noexcept 
 
 }  // namespace
 
-Result<std::unique_ptr<FifoReader>> FifoReader::create(Options options) {
+Result<std::unique_ptr<FifoReader>> FifoReader::create(Options options, Fd inherited) {
   Leftovers leftovers{options.path};
   if (auto usable = leftovers.check(); !usable) return tl::unexpected{usable.error()};
-  auto fifo = Fifo::open(options.path, options.pipe_bytes);
+  auto fifo = inherited ? Fifo::adopt(options.path, std::move(inherited), options.pipe_bytes)
+                        : Fifo::open(options.path, options.pipe_bytes);
   if (!fifo) return tl::unexpected{fifo.error()};
   Fd wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   if (!wake) return fail_errno("cannot create an eventfd");

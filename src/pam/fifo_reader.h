@@ -52,14 +52,15 @@ class FifoReader {
 
   // The FIFO is there and ours when this returns; errors are those of Fifo::open() and Leftovers::check(). A
   // reader that is destroyed before run() leaves nothing behind.
-  [[nodiscard]] static Result<std::unique_ptr<FifoReader>> create(Options options);
+  // INHERITED: the FIFO itself, where somebody holds it for us (Fifo::adopt()).
+  [[nodiscard]] static Result<std::unique_ptr<FifoReader>> create(Options options, Fd inherited = {});
 
   FifoReader(const FifoReader &) = delete;
   FifoReader &operator=(const FifoReader &) = delete;
   ~FifoReader() = default;
 
-  // The body of the reader's thread, once: until STOP is requested. Then the FIFO's name is taken away, what
-  // was still written is handed in, and the pool hears finish().
+  // The body of the reader's thread, once: until STOP is requested. Then the FIFO's name is taken away,
+  // unless it was inherited, what was still written is handed in, and the pool hears finish().
   void run(Pool &pool, const std::stop_token &stop);
 
   // RECORD, which came from here, is safe: what its callback had left in a file may go. Thread-safe; the file

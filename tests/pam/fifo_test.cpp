@@ -157,3 +157,58 @@ TEST_CASE("it never comes to its end") {
   CHECK(::read(fifo->fd(), &byte, 1) == -1);
   CHECK(errno == EAGAIN);
 }
+
+namespace {
+
+// What systemd makes of ListenFIFO=.
+Fd held_fifo(const std::string &path) {
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  return Fd{::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+}
+
+Fd second_descriptor(const Fd &fd) {
+  return Fd{::dup(fd.get())};
+}
+
+}  // namespace
+
+TEST_CASE("an inherited FIFO outlives its reader, with what nobody has read") {
+  const ScratchDirectory scratch;
+  const std::string path = scratch / "pam.fifo";
+  const Fd held = held_fifo(path);
+  for (int reader = 0; reader < 2; ++reader) {
+    auto fifo = Fifo::adopt(path, second_descriptor(held), pipe_bytes);
+    REQUIRE(fifo);
+    if (reader == 1) {
+      std::array<char, 8> left{};
+      CHECK(::read(fifo->fd(), left.data(), left.size()) == 4);
+    }
+    fifo->remove();
+    CHECK(S_ISFIFO(status_of(path).st_mode));
+    const Fd writer{::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
+    if (reader == 0) CHECK(::write(writer.get(), "left", 4) == 4);
+  }
+  CHECK(S_ISFIFO(status_of(path).st_mode));
+}
+
+TEST_CASE("an inherited FIFO that is not the one at the path is refused") {
+  const ScratchDirectory scratch;
+  const std::string path = scratch / "pam.fifo";
+  const Fd held = held_fifo(path);
+  REQUIRE(::unlink(path.c_str()) == 0);
+  CHECK_FALSE(Fifo::adopt(path, second_descriptor(held), pipe_bytes));
+  const Fd other = held_fifo(path);
+  CHECK_FALSE(Fifo::adopt(path, second_descriptor(held), pipe_bytes));
+  CHECK(Fifo::adopt(path, second_descriptor(other), pipe_bytes));
+  REQUIRE(::chmod(path.c_str(), 0622) == 0);
+  CHECK_FALSE(Fifo::adopt(path, second_descriptor(other), pipe_bytes));
+}
+
+TEST_CASE("an inherited FIFO has one reader") {
+  const ScratchDirectory scratch;
+  const std::string path = scratch / "pam.fifo";
+  const Fd held = held_fifo(path);
+  const auto fifo = Fifo::adopt(path, second_descriptor(held), pipe_bytes);
+  REQUIRE(fifo);
+  CHECK(contains(refusal(path), "another daemon"));
+}

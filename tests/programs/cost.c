@@ -1,7 +1,7 @@
 /* cost getppid|udp [PID]: what a thousand system calls that no hook is for cost, or a thousand times socket,
  * connect and close over UDP. Prints the fewest nanoseconds of many tries: what interrupts and other tasks
  * add varies, and is left out by the fewest. With PID, the daemon's, then what that process has run for in
- * all the tries and two seconds behind them, by the thousand: what follows an event is a cost of it too. */
+ * all the tries and until it is quiet again, by the thousand: what follows an event is a cost of it too. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -48,6 +48,16 @@ static long long processor_ns(clockid_t clock) {
   return used.tv_sec * 1000000000LL + used.tv_nsec;
 }
 
+/* Until it has nothing left to do: its threads only look whether there is anything. */
+static void wait_until_quiet(clockid_t clock) {
+  const long long quiet_ns = 200000000;
+  long long before;
+  do {
+    before = processor_ns(clock);
+    sleep(1);
+  } while (processor_ns(clock) - before > quiet_ns);
+}
+
 /* TRIES times DEEDS, and what PROCESS had to do with it; 0: none is asked for. */
 static int measure(void (*deed)(void), int deeds, int tries, pid_t process) {
   clockid_t clock = CLOCK_MONOTONIC;
@@ -55,10 +65,11 @@ static int measure(void (*deed)(void), int deeds, int tries, pid_t process) {
     fputs("cost: there is no such process\n", stderr);
     return 1;
   }
+  if (process != 0) wait_until_quiet(clock);
   const long long before = processor_ns(clock);
   printf("%lld", fewest_of(deed, deeds, tries));
   if (process != 0) {
-    sleep(2);
+    wait_until_quiet(clock);
     printf(" %lld", (processor_ns(clock) - before) * 1000 / deeds / tries);
   }
   putchar('\n');

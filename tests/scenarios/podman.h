@@ -5,6 +5,7 @@
 #include <string>
 
 #include "daemon.h"
+#include "deed.h"
 #include "process.h"
 
 namespace iptrackd::scenario {

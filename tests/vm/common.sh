@@ -7,10 +7,13 @@
 #   vm_name SUITE            the name of a suite's kernel
 #   vm_directory KERNEL      where kernels.sh keeps it
 #   vm_why_not KERNEL        why kernels.sh could not fetch it, in one line
+#   vm_mirror                the mirror that this machine has its Debian from
 
 vm_here=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")")
 vm_cache=$(realpath -m -- "${IPTRACKD_VM_CACHE:-/var/cache/iptrackd-vm}")
 readonly vm_here vm_cache
+# shellcheck disable=SC2034 # for those that source this
+readonly vm_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$1" >&2
@@ -40,6 +43,15 @@ vm_directory() {
 vm_why_not() {
   printf 'kernel %s cannot be fetched here: %s\n' "$1" \
     "$(cat "$(vm_directory "$1")/unavailable" 2>/dev/null || echo 'tests/vm/kernels.sh says why')"
+}
+
+# The mirror that this machine has its own release from. Its updates and its security archive come from elsewhere.
+vm_mirror() {
+  local codename
+  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+  # shellcheck disable=SC2016 # for apt-get
+  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' |
+    awk -v release="$codename" '($1 == release || $1 == "stable") && $2 == "main" { print $3; exit }'
 }
 
 # vm_add_program FILE DESTINATION TREE: a copy without debug information, and the shared libraries it needs, at the

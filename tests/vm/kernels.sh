@@ -13,7 +13,6 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 readonly meta_package=linux-image-cloud-amd64
-readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 usage() {
   cat <<'HELP'
@@ -48,24 +47,15 @@ give_up() {
   exit 1
 }
 
-# The mirror that this machine has its own release from. Its updates and its security archive come from elsewhere.
-mirror() {
-  local codename
-  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
-  # shellcheck disable=SC2016 # for apt-get
-  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' |
-    awk -v release="$codename" '($1 == release || $1 == "stable") && $2 == "main" { print $3; exit }'
-}
-
 # An apt that knows this one suite and nothing of what is installed or pinned here.
 configure_apt() {
   local site
-  site=$(mirror) || true
+  site=$(vm_mirror) || true
   [[ $site ]] || give_up "this machine's apt has no Debian mirror"
-  [[ -s $keyring ]] || give_up "no $keyring to check signatures with; the package debian-archive-keyring has it"
+  [[ -s $vm_keyring ]] || give_up "no $vm_keyring to check signatures with; the package debian-archive-keyring has it"
   mkdir -p "$work"/{lists,cache/archives}/partial "$work/packages"
   : >"$work/status"
-  printf 'deb [arch=amd64 target=Packages signed-by=%s] %s %s main\n' "$keyring" "$site" "$suite" >"$work/sources.list"
+  printf 'deb [arch=amd64 target=Packages signed-by=%s] %s %s main\n' "$vm_keyring" "$site" "$suite" >"$work/sources.list"
   cat >"$work/apt.conf" <<CONF
 Dir::Etc::SourceList "$work/sources.list";
 Dir::Etc::SourceParts "/dev/null";

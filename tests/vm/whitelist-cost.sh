@@ -18,7 +18,7 @@ HELP
 case ${1:-} in -h | --help) usage && exit 0 ;; esac
 (($# == 3)) || die 'it takes a build tree, a kernel and a mechanism; see tests/vm/whitelist-cost.sh --help' 2
 status=0
-output=$("$vm_here/vm.sh" run --kernel "$2" --icount --timeout 400 --build "$1" --add "$1/tests/cost" --add "$vm_here/daemon-inside.sh" \
+output=$("$vm_here/vm.sh" run --kernel "$2" --icount --timeout 900 --build "$1" --add "$1/tests/cost" --add "$vm_here/daemon-inside.sh" \
   --add "$vm_here/whitelist-cost-inside.sh" -- "sh /add/whitelist-cost-inside.sh $3" 2>&1) || status=$?
 printf 'Instructions of a thousand UDP connects and closes, kernel %s, %s:\n%s\n' "$2" "$3" "$output"
 if ((status != 0)); then exit "$status"; fi

@@ -1,0 +1,188 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2317 # most of it is called by check()
+# The life of an installation: a package, a login, a reload, restarts, an upgrade, a kill, a reboot, a purge. Beside it lie
+# iptrackd.deb, and generator and noop of the build tree.
+# shellcheck source=tests/system/inside/case.sh
+. /test/case.sh
+database=iptrackd
+callback=/usr/libexec/iptrackd-pam-callback
+
+count() { sql "SELECT count(*) FROM iptrackd.activity WHERE $1"; }
+is_count() { [ "$(count "$2")" -eq "$1" ]; } # NUMBER CONDITION
+is_ready() { [ "$(systemctl show -p ActiveState -p SubState --value iptrackd.service | tr '\n' ' ')" = 'active running ' ]; }
+main_pid() { systemctl show -p MainPID --value iptrackd.service; }
+login() { # COMMAND...
+  ssh -i /root/.ssh/id_ed25519 -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR alice@127.0.0.1 "$@"
+}
+sessions() { count "kind = 'open_session' AND pam_user = 'alice'"; }
+has_sessions() { [ "$(sessions)" -ge "$1" ]; }
+nothing_lost() { [ "$(sql "SELECT count(*) FROM iptrackd.loss")" -eq 0 ] || { sql "SELECT * FROM iptrackd.loss" && false; }; }
+# What the kernel side counted is what stands in the database, waits, or was lost.
+balanced() { iptrackd status >/tmp/status && ! grep -E '^(exec|connect|accept|bind|close) ' /tmp/status | awk '$2 != $3 + $4 + $5' | grep .; }
+
+prepare_database() {
+  su postgres -c 'createuser root' && su postgres -c 'createdb -O root iptrackd' &&
+    mkdir -p /etc/iptrackd.yml.d &&
+    printf 'database: {host: /var/run/postgresql, dbname: iptrackd}\n' >/etc/iptrackd.yml.d/50-database.yml
+}
+
+# Each call of the callback is timed, so that what a login waited for it is known.
+prepare_logins() {
+  useradd -m -s /bin/sh alice && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 &&
+    install -d -o alice -m 700 /home/alice/.ssh &&
+    install -o alice -m 600 /root/.ssh/id_ed25519.pub /home/alice/.ssh/authorized_keys &&
+    cat >/usr/local/sbin/timed-callback <<TIMED && chmod 755 /usr/local/sbin/timed-callback &&
+#!/bin/bash
+began=\${EPOCHREALTIME/./}
+$callback
+status=\$?
+echo "\$((\${EPOCHREALTIME/./} - began)) \$PAM_TYPE" >>/var/log/timed-callback
+exit \$status
+TIMED
+    echo 'session optional pam_exec.so /usr/local/sbin/timed-callback' >>/etc/pam.d/sshd
+}
+
+# The slowest of those since line $1, in microseconds.
+slowest() { tail -n "+$(($1 + 1))" /var/log/timed-callback | sort -n | tail -n 1 | cut -d' ' -f1; }
+lines() { wc -l </var/log/timed-callback; }
+
+install_package() {
+  DEBIAN_FRONTEND=noninteractive dpkg -i /test/iptrackd.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log && false; }
+}
+
+begin() {
+  mkdir -p /root/.ssh
+  check 'the database is prepared' prepare_database
+  check 'the package is installed' install_package
+  check 'the schema is applied' iptrackd schema apply
+  check 'logins are prepared' prepare_logins
+  systemctl enable -q iptrackd-pam.socket iptrackd.service
+  systemctl restart iptrackd-pam.socket iptrackd.service || fail 'the unit starts'
+  check 'the unit is ready' until_true 120 is_ready
+  check 'a login over ssh' login /usr/bin/id
+  check 'its session is stored' until_true 20 has_sessions 1
+  check 'its program is stored' until_true 20 is_count 1 "kind = 'exec' AND exe = '/usr/bin/id' AND uid = $(id -u alice)"
+}
+
+privileges() {
+  pid=$(main_pid)
+  for task in "/proc/$pid/task"/*; do
+    grep -q '^CapEff:.*0000000000000000' "$task/status" && grep -q '^NoNewPrivs:.*1$' "$task/status" &&
+      grep -q '^Seccomp:.*2$' "$task/status" || { cat "$task/status" && return 1; }
+  done
+}
+nobody_may_not_open() {
+  for path in /sys/fs/bpf/iptrackd /run/iptrackd/pam.fifo /run/iptrackd/control.sock /var/lib/iptrackd/spool; do
+    [ -e "$path" ] || { echo "$path is not there" && return 1; }
+    if su -s /bin/sh nobody -c "test -r $path -o -w $path"; then echo "$path" && return 1; fi
+  done
+}
+exposure() { systemd-analyze security --no-pager iptrackd.service | tail -n 1; }
+is_exposed_little() { [ "$(exposure | sed 's/.*: \([0-9]*\)\.\([0-9]*\).*/\1\2/')" -le 30 ] || { exposure && false; }; }
+
+guard() {
+  check 'no thread has a capability' privileges
+  check 'nobody can open pins, FIFO, socket, spool' nobody_may_not_open
+  say "systemd-analyze: $(exposure)"
+  check 'systemd-analyze security: 3.0 or better' is_exposed_little
+}
+
+hundred_logins() {
+  for _ in $(seq 100); do login true || return 1; done
+}
+disturb() {
+  for _ in 1 2 3; do
+    sleep 6
+    systemctl reload iptrackd.service
+    sleep 6
+    systemctl restart iptrackd.service
+  done
+}
+
+disturbed_logins() {
+  hundred_logins_before=$(sessions)
+  login true && login true
+  usual=$(slowest 2)
+  from=$(lines)
+  disturb >/tmp/disturb.log 2>&1 &
+  check 'a hundred logins during reloads and restarts' hundred_logins
+  wait
+  check 'the unit is ready after them' until_true 120 is_ready
+  check 'all hundred are stored' until_true 60 has_sessions $((hundred_logins_before + 102))
+  check 'and not one more' is_count $((hundred_logins_before + 102)) "kind = 'open_session' AND pam_user = 'alice'"
+  say "the slowest callback: $(slowest "$from") us, before: $usual us"
+  check 'none was delayed by more than 100 ms' [ "$(slowest "$from")" -le $((usual + 100000)) ]
+}
+
+# Programs in a session of their own; what was done is printed at the end.
+load() { cd /test && setsid ./generator events=20000 >/tmp/generated; }
+generated_programs() { sed -n 's/.*"exec": *\([0-9]*\).*/\1/p' /tmp/generated; }
+newer_package() {
+  dpkg-deb -R /test/iptrackd.deb /tmp/newer && sed -i 's/^\(Version: .*\)$/\1+newer/' /tmp/newer/DEBIAN/control &&
+    dpkg-deb -b /tmp/newer /tmp/newer.deb >/dev/null
+}
+
+upgrade() {
+  check 'a newer package' newer_package
+  before=$(main_pid)
+  load &
+  loading=$!
+  sleep 2
+  check 'an upgrade under load' dpkg -i /tmp/newer.deb
+  wait $loading
+  check 'the unit is ready after it' until_true 120 is_ready
+  check 'another daemon is at work' [ "$(main_pid)" != "$before" ]
+  programs=$(generated_programs)
+  check 'every program of the load is stored' until_true 60 is_count "$programs" "kind = 'exec' AND exe = '/test/noop'"
+  check 'nothing was lost' nothing_lost
+}
+
+killed() {
+  before=$(main_pid)
+  kill -KILL "$before"
+  check 'systemd starts it again' until_true 120 is_ready
+  check 'with another process' [ "$(main_pid)" != "$before" ]
+  login /usr/bin/env >/dev/null
+  check 'what comes then is stored' until_true 20 is_count 1 "kind = 'exec' AND exe = '/usr/bin/env' AND uid = $(id -u alice)"
+  check 'a crash is told of' [ "$(sql "SELECT count(*) FROM iptrackd.host_event WHERE kind = 'crash'")" -ge 1 ]
+  check 'the books balance' balanced
+  check 'nothing was lost by it' nothing_lost
+}
+
+after_reboot() {
+  check 'it is at work after a reboot' until_true 120 is_ready
+  login /usr/bin/id >/dev/null
+  check 'a login after it is stored' until_true 20 is_count 1 \
+    "kind = 'open_session' AND boot_id = '$(cat /proc/sys/kernel/random/boot_id)'"
+  check 'the stop before it is told of' [ "$(sql "SELECT count(*) FROM iptrackd.host_event WHERE kind = 'stop'")" -ge 1 ]
+  check 'the books balance after it' balanced
+}
+
+leftovers() {
+  find / -xdev \( -path /proc -o -path /test -o -path /var/lib/postgresql -o -path /var/log -o -path /var/cache \) -prune -o \
+    -name '*iptrackd*' -print
+  find /run /sys/fs/bpf -name '*iptrackd*'
+}
+purge() {
+  sed -i '/timed-callback/d' /etc/pam.d/sshd
+  check 'the package is purged' dpkg -P iptrackd
+  found=$(leftovers)
+  check 'nothing is left' [ -z "$found" ]
+  say "$found"
+  check 'logins go on' login true
+}
+
+if [ ! -e /test/rebooted ]; then
+  begin
+  guard
+  disturbed_logins
+  upgrade
+  killed
+  touch /test/rebooted
+  echo "$failures" >/test/failures
+  exit 100
+fi
+failures=$(cat /test/failures)
+after_reboot
+purge
+finish
