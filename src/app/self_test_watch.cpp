@@ -10,7 +10,7 @@ namespace {
 using std::chrono::seconds;
 
 // Often enough that what a dead hook loses is a matter of minutes; a test costs some 20 ms of one processor.
-constexpr seconds interval{300};
+constexpr seconds test_interval{300};
 // While something is wrong: it may pass, or be mended.
 constexpr seconds interval_of_failure{10};
 
@@ -27,13 +27,13 @@ void SelfTestWatch::run(std::stop_token stop) {
     const auto report = loader::run_self_test(tracer_, options_, stop);
     book_blindness(report);
     observer_(tracer_.hooks(), report);
-    const auto pause = report.failures(tracer_.hooks()).empty() ? interval : interval_of_failure;
+    const auto pause = report.failures(tracer_.hooks()).empty() ? test_interval : interval_of_failure;
     pause_for(pause, stop);
   }
 }
 
 // How much a silent or refused hook has not seen nobody knows. It is booked when it is found, and then once
-// in every `interval`, however often it is tested meanwhile.
+// in every `test_interval`, however often it is tested meanwhile.
 void SelfTestWatch::book_blindness(const loader::SelfTestReport &report) {
   const std::int64_t now_us = clock_.unix_us(clock_.sample());
   const auto book = [&](const loader::HookStatus &status, const char *cause) {
@@ -42,7 +42,7 @@ void SelfTestWatch::book_blindness(const loader::SelfTestReport &report) {
   };
   const auto failures = report.failures(tracer_.hooks());
   const bool is_failing = !failures.empty();
-  const bool is_due = now_us - vouched_until_us_ >= std::chrono::microseconds{interval}.count();
+  const bool is_due = now_us - vouched_until_us_ >= std::chrono::microseconds{test_interval}.count();
   if (is_failing && !was_failing_) spool_.note({now_us, "hook-lost", failures.front()});
   if (!is_failing && was_failing_) spool_.note({now_us, "hook-back", "every hook sees its deeds again"});
   if (is_failing && std::exchange(was_failing_, is_failing) && !is_due) return;
