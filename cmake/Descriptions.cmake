@@ -3,6 +3,13 @@
 set(descriptions ${PROJECT_BINARY_DIR}/descriptions)
 file(MAKE_DIRECTORY ${descriptions})
 
+# Relative as all else is, for --prefix, where it is below the prefix.
+set(zsh_completions ${IPTRACKD_ZSH_COMPLETIONS})
+cmake_path(IS_PREFIX CMAKE_INSTALL_PREFIX "${zsh_completions}" zsh_is_below)
+if(zsh_is_below)
+  cmake_path(RELATIVE_PATH zsh_completions BASE_DIRECTORY "${iptrackd_prefix}/")
+endif()
+
 foreach(shell bash zsh)
   add_custom_command(OUTPUT ${descriptions}/completion.${shell}
     COMMAND iptrackd completion ${shell} > ${descriptions}/completion.${shell}
@@ -11,7 +18,7 @@ foreach(shell bash zsh)
 endforeach()
 install(FILES ${descriptions}/completion.bash
         DESTINATION ${iptrackd_DATADIR}/bash-completion/completions RENAME iptrackd)
-install(FILES ${descriptions}/completion.zsh DESTINATION ${IPTRACKD_ZSH_COMPLETIONS} RENAME _iptrackd)
+install(FILES ${descriptions}/completion.zsh DESTINATION ${zsh_completions} RENAME _iptrackd)
 
 # gzip -n leaves out the time, so that two builds make the same file.
 file(GLOB pages RELATIVE ${PROJECT_SOURCE_DIR}/packaging/man CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/packaging/man/*.in)

@@ -8,9 +8,9 @@ endif()
 set(package_components configuration service)
 set(package_summary "records who ran what and talked to whom, in SQL")
 set(package_description
-"BPF programs follow every exec, connect, accept, bind and close of a host, a PAM
-callback the logins by ssh. Both come as rows, one an event, into PostgreSQL. What
-had to be lost on the way is counted there too.")
+"BPF programs follow every exec, connect, accept, bind and close of a host, a
+PAM callback the logins by ssh. Both come into PostgreSQL, one row an event.
+What had to be lost on the way is counted there too.")
 
 # Names that the scripts, the spec and the tests share: all units, and those that the daemon consists of.
 foreach(unit IN LISTS units)
@@ -43,6 +43,9 @@ add_custom_command(OUTPUT ${package_files}/debian/changelog.gz
   DEPENDS ${package_files}/debian/changelog VERBATIM)
 add_custom_target(package_changelog ALL DEPENDS ${package_files}/debian/changelog.gz)
 install(FILES ${package_files}/debian/changelog.gz DESTINATION ${iptrackd_DOCDIR} COMPONENT debian EXCLUDE_FROM_ALL)
+
+install(FILES packaging/debian/lintian-overrides DESTINATION ${iptrackd_DATADIR}/lintian/overrides RENAME iptrackd
+        COMPONENT debian EXCLUDE_FROM_ALL)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_CONTACT ${IPTRACKD_PACKAGE_CONTACT})

@@ -45,6 +45,7 @@ test  pgbouncer            stands between the daemon and PostgreSQL
 test  podman               runs a container, whose events must carry its id
 test  crun                 what podman starts it with
 test  conmon               what podman watches it with
+test  lintian              looks for mistakes in the .deb
 test  rpm                  packs an RPM, and installs it into a scratch root
 test  man-db               shows the man pages, and complains of their form
 test  mandoc               the same, more strictly

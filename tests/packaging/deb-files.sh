@@ -23,7 +23,9 @@ done
 
 depends=" $(dpkg-deb -f "$deb" Depends | tr , ' ') "
 for library in $(objdump -p "$build/iptrackd" | awk '$1 == "NEEDED" { print $2 }'); do
-  package=$(dpkg -S "*/$library" | sed -n 's/:.*//p' | sort -u | head -n 1)
+  # Its folder as the loader finds it, which dpkg may know below / or /usr.
+  folder=$(ldd "$build/iptrackd" | awk -v name="$library" '$1 == name { print $3 }' | xargs dirname)
+  package=$(dpkg -S "*/${folder##*/}/$library" | sed -n 's/:.*//p' | sort -u | head -n 1)
   found=no
   for name in "$package" $(dpkg-query -W -f '${Provides}' "$package" | tr -d ,); do
     if [[ $depends == *" $name "* ]]; then found=yes; fi

@@ -55,7 +55,7 @@ run() {
 told() { grep -qF -- "$1" "$work/out" || die "$2: it does not say '$1': $(cat "$work/out")"; }
 asked() { grep -qxE -- "$1" "$work/asked" || die "$2: systemctl was not asked '$1': $(cat "$work/asked")"; }
 not_asked() { if grep -E -- "$1" "$work/asked"; then die "$2: systemctl was asked '$1'"; fi; }
-there() { [[ -e $root$1 ]] || die "$2: $1 is missing"; }
+there() { [[ -e $root$1 || -L $root$1 ]] || die "$2: $1 is missing"; }
 gone() { [[ ! -e $root$1 && ! -L $root$1 ]] || die "$2: $1 is still there: $(ls -la "$root$1")"; }
 
 # Whatever the copy has and this machine has not, but for dpkg's own books.
