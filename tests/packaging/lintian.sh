@@ -11,4 +11,4 @@ install -m 644 "$1" "$work/$name"
 cd "$work"
 user=()
 if ((EUID == 0)); then user=(setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$work"); fi
-"${user[@]}" lintian --fail-on error,warning --show-overrides "$name"
+"${user[@]}" lintian --fail-on error,warning "$name"
