@@ -1,6 +1,8 @@
 #include "app/command_tree.h"
 
 #include <CLI/Option.hpp>
+#include <algorithm>
+#include <functional>
 #include <sstream>
 
 namespace iptrackd::app {

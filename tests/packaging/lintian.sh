@@ -6,7 +6,7 @@ command -v lintian >/dev/null || skip 'lintian is not installed'
 scratch
 # It looks at a package by its proper name, and not as root.
 chmod 755 "$work"
-name=$(dpkg-deb --show --showformat '${Package}_${Version}_${Architecture}.deb' "$1")
+name=$(dpkg-deb -f "$1" Package)_$(dpkg-deb -f "$1" Version)_$(dpkg-deb -f "$1" Architecture).deb
 install -m 644 "$1" "$work/$name"
 cd "$work"
 user=()
