@@ -25,6 +25,9 @@ set(IPTRACKD_BTF "/sys/kernel/btf/vmlinux" CACHE FILEPATH
 set(IPTRACKD_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
 option(IPTRACKD_WERROR "Treat warnings as errors" OFF)
 option(IPTRACKD_PLANT_FAULTS "Let the environment break hooks (src/loader/planted_fault.h); for tests, never to be installed" OFF)
+set(IPTRACKD_ZSH_COMPLETIONS "${CMAKE_INSTALL_FULL_DATADIR}/zsh/vendor-completions" CACHE PATH
+    "Where zsh looks for completions; site-functions instead of vendor-completions where that is not Debian's")
+set(IPTRACKD_PACKAGE_CONTACT "The iptrackd authors <iptrackd@localhost>" CACHE STRING "Maintainer of packages made here")
 option(IPTRACKD_LONG_TESTS "Every scenario file on every kernel in a virtual machine (an hour)" OFF)
 
 configure_file(${PROJECT_SOURCE_DIR}/cmake/build_options.h.in

@@ -47,6 +47,12 @@ test  pgbouncer            stands between the daemon and PostgreSQL
 test  podman               runs a container, whose events must carry its id
 test  crun                 what podman starts it with
 test  conmon               what podman watches it with
+test  lintian              looks for mistakes in the .deb
+test  rpm                  packs an RPM, and installs it into a scratch root
+test  man-db               shows the man pages, and complains of their form
+test  mandoc               the same, more strictly
+test  zsh                  completes the command line
+test  selinux-policy-dev   compiles the SELinux module
 test  debian-archive-keyring  checks the kernels that are fetched
 test  debootstrap          installs the machine of the system test
 test  e2fsprogs            makes its disk

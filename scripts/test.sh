@@ -42,7 +42,7 @@ build_unit_tests() {
 
 # The daemon and what stands around it; the unit tests are built with sanitizers.
 build_daemon_and_scenarios() {
-  build_preset "$1" iptrackd iptrackd-pam-callback scenarios
+  build_preset "$1" iptrackd iptrackd-pam-callback descriptions package_changelog scenarios
 }
 
 # The rooms in which threads meet.

@@ -71,14 +71,17 @@ void check_program(const std::string &program, Findings &findings) {
 
 }  // namespace
 
+std::string count_of(const config::Whitelist &whitelist) {
+  return fmt::format("{} network rules, {} exec rules", whitelist.network.size(), whitelist.exec.size());
+}
+
 void check_whitelist(const config::Whitelist &whitelist, Findings &findings) {
   const auto network = programs_of(whitelist.network, RuleList::network);
   auto all = programs_of(whitelist.exec, RuleList::exec);
   for (const auto &program : network) check_sshd(program, network, findings);
   all.insert(network.begin(), network.end());
   for (const auto &program : all) check_program(program, findings);
-  findings.good("whitelist", fmt::format("{} network rules, {} exec rules", whitelist.network.size(),
-                                         whitelist.exec.size()));
+  findings.good("whitelist", count_of(whitelist));
 }
 
 }  // namespace iptrackd::app

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "app/completion.h"
 #include "app/log.h"
 #include "app/verbs.h"
 #include "iptrackd/build_options.h"
@@ -21,8 +22,10 @@ struct CommandLine {
   bool json = false;
   bool detach = false;
   std::optional<std::string> btf_file;
+  bool offline = false;
   bool verbose = false;
   WhitelistOptions whitelist;
+  std::string shell;
   std::function<int()> chosen;
 };
 
@@ -39,17 +42,27 @@ CLI::App *add_verb(CLI::App &parent, CommandLine &line, const std::string &name,
   return verb;
 }
 
+int chosen_check(const CommandLine &line) {
+  if (line.btf_file) return check_btf(*line.btf_file, line.verbose);
+  return line.offline ? check_offline(line.file) : check(line.file);
+}
+
 void add_check(CommandLine &line) {
-  CLI::App *verb = add_verb(
-      line.app, line, "check", "Validate the file, the kernel, permissions and the database",
-      [&line] { return line.btf_file ? check_btf(*line.btf_file, line.verbose) : check(line.file); });
+  CLI::App *verb =
+      add_verb(line.app, line, "check", "Validate the file, the kernel, permissions and the database",
+               [&line] { return chosen_check(line); });
+  CLI::Option *offline = verb->add_flag(
+      "--offline", line.offline,
+      "Only the file, its drop-ins, and the rules and patterns in them, for the host that they "
+      "will be copied to. Needs no root; exit code 2 where something is wrong");
   CLI::Option *btf =
       verb->add_option("--btf", line.btf_file,
                        "Instead: would the BPF programs find all that they read in the kernel whose types "
                        "FILE has, and which hooks fit it? FILE is a copy of a kernel's "
                        "/sys/kernel/btf/vmlinux. Needs no root")
           ->type_name("FILE")
-          ->excludes("--config");
+          ->excludes("--config")
+          ->excludes(offline);
   verb->add_flag("--verbose", line.verbose,
                  "With --btf: also list every field with its offset, and every hook")
       ->needs(btf);
@@ -140,6 +153,19 @@ void add_whitelist(CommandLine &line) {
   add_whitelist_test(*verb, line);
 }
 
+// Hidden: it is for the build, which puts what it prints where shells look for it.
+void add_completion(CommandLine &line) {
+  CLI::App *verb = line.app.add_subcommand("completion", "Print a script that completes this command line");
+  verb->group("");
+  verb->add_option("shell", line.shell)->required()->check(CLI::IsMember({"bash", "zsh"}));
+  verb->callback([&line] {
+    line.chosen = [&line] {
+      std::cout << (line.shell == "bash" ? bash_completion(line.app) : zsh_completion(line.app));
+      return 0;
+    };
+  });
+}
+
 void add_verbs(CommandLine &line) {
   line.app.require_subcommand(1);
   line.app.set_version_flag("-V,--version", "iptrackd " IPTRACKD_VERSION);
@@ -169,6 +195,7 @@ void add_verbs(CommandLine &line) {
   })->add_flag("--json", line.json, "One JSON object instead of a table");
   add_whitelist(line);
   add_schema(line);
+  add_completion(line);
 }
 
 int main_guarded(int argc, char **argv) {

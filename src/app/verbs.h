@@ -17,6 +17,8 @@ struct ConfigFile {
 
 [[nodiscard]] int run(const ConfigFile &file);
 [[nodiscard]] int check(const ConfigFile &file);
+// Asks neither kernel nor database, nor whether this host has what the file names.
+[[nodiscard]] int check_offline(const ConfigFile &file);
 // FILE: the BTF of any kernel. VERBOSE: also what is as it should be.
 [[nodiscard]] int check_btf(const std::string &file, bool verbose);
 [[nodiscard]] int probes(const ConfigFile &file, bool json);

@@ -42,6 +42,20 @@ Result<std::string> read_bounded(int fd, const std::string &path) {
   return text;
 }
 
+Result<void> list_directory(const std::filesystem::path &directory,
+                            std::vector<std::filesystem::path> &found) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry{directory, error}, end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.ends_with(".yml") && !name.starts_with('.')) found.push_back(entry->path());
+  }
+  if (!error || error == std::errc::no_such_file_or_directory) return {};
+  if (error == std::errc::not_a_directory)
+    return fail_file(directory, "is not a directory; remove or rename it");
+  return fail_read(directory, error.value());
+}
+
 }  // namespace
 
 Result<FileContent> read_file(const std::string &path) {
@@ -58,21 +72,18 @@ Result<FileContent> read_file(const std::string &path) {
   return FileContent{std::move(*text), status.st_mode};
 }
 
-Result<std::vector<std::string>> list_drop_ins(const std::string &file) {
-  const std::string directory = file + ".d";
-  std::vector<std::string> names;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry{directory, error}, end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.ends_with(".yml") && !name.starts_with('.')) names.push_back(entry->path().string());
+Result<std::vector<std::string>> list_drop_ins(const std::string &file, const std::string &default_file) {
+  std::vector<std::filesystem::path> found;
+  const std::filesystem::path own = file + ".d";
+  const auto second = std::filesystem::path{file}.replace_extension(".d");
+  if (file == default_file && second != own) {
+    if (const auto listed = list_directory(second, found); !listed) return tl::unexpected{listed.error()};
   }
-  if (error == std::errc::no_such_file_or_directory) return names;
-  if (error == std::errc::not_a_directory)
-    return fail_file(directory, "is not a directory; remove or rename it");
-  if (error) return fail_read(directory, error.value());
-  std::sort(names.begin(), names.end());
-  return names;
+  if (const auto listed = list_directory(own, found); !listed) return tl::unexpected{listed.error()};
+  // Stable: of two with the same name that of FILE.d, which was listed later, stays behind.
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto &a, const auto &b) { return a.filename() < b.filename(); });
+  return std::vector<std::string>(found.begin(), found.end());
 }
 
 }  // namespace iptrackd::config

@@ -20,9 +20,12 @@ struct FileContent {
 // message "PATH:1:1: ...".
 [[nodiscard]] Result<FileContent> read_file(const std::string &path);
 
-// The paths of FILE.d/*.yml in lexical order of their bytes; hidden files are left out. No such directory:
-// none.
-[[nodiscard]] Result<std::vector<std::string>> list_drop_ins(const std::string &file);
+// The paths of FILE.d/*.yml in lexical order of their names' bytes; hidden files are left out. Where FILE is
+// DEFAULT_FILE, the one that nobody has to name, those of its second directory (/etc/iptrackd.d of
+// /etc/iptrackd.yml) too, in one order with the others; of two that have the same name that of FILE.d is
+// last. No such directory: none.
+[[nodiscard]] Result<std::vector<std::string>> list_drop_ins(const std::string &file,
+                                                             const std::string &default_file);
 
 }  // namespace iptrackd::config
 

@@ -14,6 +14,7 @@
 #include "config/section.h"
 #include "config/tree.h"
 #include "config/values.h"
+#include "iptrackd/build_options.h"
 
 namespace iptrackd::config {
 namespace {
@@ -69,7 +70,7 @@ Result<Config> load_unguarded(const std::string &file) {
   Findings findings;
   add_source(file, sources, findings);
   if (!sources.errors.empty()) return fail(Fault::usage, lines(sources.errors));
-  const auto drop_ins = list_drop_ins(file);
+  const auto drop_ins = list_drop_ins(file, IPTRACKD_CONFIG_FILE);
   if (!drop_ins) {
     sources.errors.push_back(drop_ins.error().message());
   } else {

@@ -9,8 +9,9 @@
 
 namespace iptrackd::config {
 
-// Reads FILE, lays FILE.d/*.yml upon it in lexical order (mappings merge key by key, everything else is
-// replaced), checks everything and fills in defaults, the node name for host-name included.
+// Reads FILE, lays its drop-ins upon it in the order of list_drop_ins() (files.h; mappings merge key by key,
+// everything else is replaced), checks everything and fills in defaults, the node name for host-name
+// included.
 //
 // Error: always Fault::usage; one line "FILE:LINE:COLUMN: what is wrong; what would be right" for each error
 // found, separated by '\n'. What cannot be read or parsed hides the errors that lie beyond it. A file

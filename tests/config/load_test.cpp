@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "config/files.h"
 #include "config/support.h"
 
 using namespace iptrackd::config;
@@ -95,6 +96,25 @@ TEST_CASE("drop-ins are laid upon the file in lexical order") {
   REQUIRE(config->whitelist.network.size() == 1);
   CHECK(config->whitelist.network[0].text == "/c");
   CHECK(config->whitelist.network[0].at.file == directory.file("c.yml.d/20-second.yml"));
+}
+
+TEST_CASE("the default file has a second directory of drop-ins, in one order with the first") {
+  const Directory directory;
+  const auto file = directory.write("c.yml", "");
+  for (const char *name : {"c.d/10.yml", "c.d/20.yml", "c.d/30.yml", "c.yml.d/10.yml", "c.yml.d/25.yml"})
+    directory.write(name, "");
+  const auto names = [&](const std::string &default_file) {
+    const auto paths = list_drop_ins(file, default_file);
+    REQUIRE(paths);
+    std::string text;
+    for (const auto &path : *paths) text += path.substr(directory.file("").size()) + " ";
+    return text;
+  };
+  CHECK(names(file) == "c.d/10.yml c.yml.d/10.yml c.d/20.yml c.yml.d/25.yml c.d/30.yml ");
+  CHECK(names("/etc/other.yml") == "c.yml.d/10.yml c.yml.d/25.yml ");
+  std::filesystem::remove_all(directory.file("c.d"));
+  directory.write("c.d", "");
+  CHECK_FALSE(list_drop_ins(file, file));
 }
 
 TEST_CASE("errors in drop-ins name the drop-in") {

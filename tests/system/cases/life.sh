@@ -67,8 +67,8 @@ begin() {
 privileges() {
   pid=$(main_pid)
   for task in "/proc/$pid/task"/*; do
-    grep -q '^CapEff:.*0000000000000000' "$task/status" && grep -q '^NoNewPrivs:.*1$' "$task/status" &&
-      grep -q '^Seccomp:.*2$' "$task/status" || { cat "$task/status" && return 1; }
+    held=$(grep -cE '^(CapEff:.*0000000000000000|NoNewPrivs:.*1|Seccomp:.*2)$' "$task/status")
+    [ "$held" -eq 3 ] || { cat "$task/status" && return 1; }
   done
 }
 nobody_may_not_open() {
