@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <functional>
+#include <future>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -261,7 +263,10 @@ TEST_CASE("roles: a machine that was cloned gets a spool of its own by itself") 
     source.end();
     PostgresqlSink sink{role.options(), {}};
     sink::Writer writer{source, sink, origin, test::small_batches(10, std::chrono::milliseconds{1}), {}, {}};
-    return writer.run({});
+    std::stop_source stop;  // one that is refused would try for ever
+    auto running = std::async(std::launch::async, [&] { return writer.run(stop.get_token()); });
+    if (running.wait_for(std::chrono::seconds{20}) != std::future_status::ready) stop.request_stop();
+    return running.get();
   };
   test::FakeSource source{test::sample_origin};
   source.add(test::bare_event(1, test::now_unix_us()));
