@@ -26,6 +26,7 @@ struct CommandLine {
   bool verbose = false;
   WhitelistOptions whitelist;
   std::string shell;
+  SchemaOptions schema;
   std::function<int()> chosen;
 };
 
@@ -68,16 +69,46 @@ void add_check(CommandLine &line) {
       ->needs(btf);
 }
 
+void add_grants(CLI::App &apply, SchemaOptions &options) {
+  CLI::Option *writer = apply
+                            .add_option("--grant-writer", options.writers,
+                                        "Also: let this role add rows, and nothing else; may be given again")
+                            ->type_name("ROLE");
+  apply
+      .add_option(
+          "--host", options.hosts,
+          "As which hosts those of --grant-writer may write; '*' is any. Without it: as each host that "
+          "is nobody else's, which is theirs from then on")
+      ->type_name("NAME")
+      ->needs(writer);
+  apply
+      .add_option("--grant-reader", options.readers,
+                  "Also: let this role read, with arguments, directories and login addresses treated as the "
+                  "table reader_column says")
+      ->type_name("ROLE");
+  apply
+      .add_option("--grant-investigator", options.investigators,
+                  "Also: let this role read everything, and place legal holds")
+      ->type_name("ROLE");
+  apply.footer(
+      "A role has one duty: what it was granted in the schema before is taken from it. Make the role first:\n"
+      "  CREATE ROLE login1 LOGIN PASSWORD '...';\n"
+      "  iptrackd schema apply --grant-writer login1 --host login1.example.org\n"
+      "docs/database.md tells the rest.");
+}
+
 void add_schema(CommandLine &line) {
   CLI::App *schema = line.app.add_subcommand("schema", "The database schema: print, apply, check, maintain");
   schema->require_subcommand(1);
   const auto add = [&](const std::string &name, const std::string &what, SchemaAction action) {
-    add_verb(*schema, line, name, what, [&line, action] { return app::schema(line.file, action); });
+    return add_verb(*schema, line, name, what,
+                    [&line, action] { return app::schema(line.file, action, line.schema); });
   };
   add("print", "Print the schema as SQL, for psql", SchemaAction::print);
-  add("apply", "Create the schema, or upgrade it in place", SchemaAction::apply);
+  add_grants(*add("apply", "Create the schema, or upgrade it in place", SchemaAction::apply), line.schema);
   add("check", "Tell whether the schema is there and of this version", SchemaAction::check);
-  add("maintain", "Create partitions ahead of need", SchemaAction::maintain);
+  add("maintain", "Create partitions ahead of need, and drop what the table retention says",
+      SchemaAction::maintain);
 }
 
 void add_whitelist_test(CLI::App &parent, CommandLine &line) {

@@ -47,7 +47,11 @@ struct WhitelistOptions {
 [[nodiscard]] int whitelist(const ConfigFile &file, WhitelistAction action, const WhitelistOptions &options);
 
 enum class SchemaAction { print, apply, check, maintain };
-[[nodiscard]] int schema(const ConfigFile &file, SchemaAction action);
+// apply: the roles that are to get a duty, and the hosts as which the writers may write.
+struct SchemaOptions {
+  std::vector<std::string> writers, hosts, readers, investigators;
+};
+[[nodiscard]] int schema(const ConfigFile &file, SchemaAction action, const SchemaOptions &options);
 
 }  // namespace iptrackd::app
 

@@ -26,6 +26,11 @@ HostEvent Locator::noticed(const char *kind, std::string detail) const {
 Result<void> Locator::locate(const std::stop_token &stop) {
   located_ = false;
   const auto told = sink_.open(source_.id(), origin_, stop);
+  if (!told && told.error().fault() == Fault::moved && !forked_) {
+    // It is another host's there, and this one may not even ask: a clone, with a credential of its own.
+    if (auto forked = fork(); !forked) return forked;
+    return locate(stop);
+  }
   if (!told) return tl::unexpected{as_failure(told.error())};
   if (!*told) {
     cursor_ = source_.acknowledged();

@@ -1,6 +1,7 @@
 #include "sink/schema.h"
 
 #include <charconv>
+#include <chrono>
 
 #include "sink/migrations.h"
 #include "sink/pg_connection.h"
@@ -10,6 +11,9 @@ namespace {
 
 constexpr int oldest_server = 140'000;  // the first with CREATE FUNCTION ... BEGIN ATOMIC
 constexpr std::string_view placeholder = "@schema@";
+constexpr int first_with_roles = 6;
+// Counting a partition of a large fleet's day takes minutes.
+constexpr std::chrono::hours maintenance_timeout{1};
 
 std::string replaced(std::string_view sql, std::string_view quoted) {
   std::string out;
@@ -117,6 +121,20 @@ Result<int> migrate_once(PgConnection &connection, std::string_view schema, std:
   return version;
 }
 
+// A new version may demand more privileges of its roles.
+Result<void> renew_duties(PgConnection &connection, std::string_view quoted, const SchemaUpgrade &upgrade,
+                          const std::stop_token &stop) {
+  if (upgrade.from == upgrade.to || upgrade.to < first_with_roles) return {};
+  return connection.execute("SELECT " + std::string{quoted} + ".renew_duties()", stop);
+}
+
+// A role that only adds rows cannot read the table itself.
+std::string count_of_strays(std::string_view quoted, int version) {
+  const std::string schema{quoted};
+  if (version >= first_with_roles) return "SELECT " + schema + ".strays()";
+  return "SELECT count(*) FROM (SELECT FROM " + schema + ".event_default LIMIT 10000) AS s";
+}
+
 void find_faults(SchemaState &state, bool takes_this_program) {
   if (state.server_version < oldest_server) {
     state.findings.push_back("the server has version " + std::to_string(state.server_version / 10'000) +
@@ -161,7 +179,11 @@ Result<SchemaUpgrade> apply_schema(const PostgresqlOptions &options, std::stop_t
     if (*before > latest_schema_version()) return fail(Fault::environment, newer_message(*before));
     if (first) upgrade.from = *before;
     upgrade.to = std::max(*before, upgrade.to);
-    if (*before >= up_to) return upgrade;
+    if (*before < up_to) continue;
+    if (auto renewed = renew_duties(*connection, *quoted, upgrade, stop); !renewed) {
+      return tl::unexpected{renewed.error()};
+    }
+    return upgrade;
   }
 }
 
@@ -185,9 +207,7 @@ Result<SchemaState> check_schema(const PostgresqlOptions &options, std::stop_tok
                 {options.schema}, stop);
     if (!days) return tl::unexpected{days.error()};
     state.days_ahead = static_cast<int>(*days);
-    auto strays = integer(*connection,
-                          "SELECT count(*) FROM (SELECT FROM " + *quoted + ".event_default LIMIT 10000) AS s",
-                          {}, stop);
+    auto strays = integer(*connection, count_of_strays(*quoted, state.version), {}, stop);
     if (!strays) return tl::unexpected{strays.error()};
     state.strays = static_cast<std::uint64_t>(*strays);
   }
@@ -200,7 +220,8 @@ Result<SchemaState> check_schema(const PostgresqlOptions &options, std::stop_tok
 Result<Maintenance> maintain_schema(const PostgresqlOptions &options, std::stop_token stop) {
   auto quoted = quoted_schema(options.schema);
   if (!quoted) return tl::unexpected{quoted.error()};
-  auto connection = connect(options, stop);
+  auto connection =
+      PgConnection::connect(options.connection, {options.connect_timeout, maintenance_timeout}, stop);
   if (!connection) return tl::unexpected{connection.error()};
   if (auto fits = require_schema(*connection, options.schema, stop); !fits)
     return tl::unexpected{fits.error()};
@@ -208,7 +229,9 @@ Result<Maintenance> maintain_schema(const PostgresqlOptions &options, std::stop_
   if (!created) return tl::unexpected{created.error()};
   auto adopted = integer(*connection, "SELECT " + *quoted + ".adopt_strays()", {}, stop);
   if (!adopted) return tl::unexpected{adopted.error()};
-  return Maintenance{static_cast<int>(*created), static_cast<int>(*adopted)};
+  auto expired = expire_events(*connection, *quoted, stop);
+  if (!expired) return tl::unexpected{expired.error()};
+  return Maintenance{static_cast<int>(*created), static_cast<int>(*adopted), *std::move(expired)};
 }
 
 Result<void> require_schema(PgConnection &connection, std::string_view schema, std::stop_token stop) {

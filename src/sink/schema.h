@@ -17,6 +17,7 @@
 
 #include "core/result.h"
 #include "sink/postgresql.h"
+#include "sink/retention.h"
 
 namespace iptrackd::sink {
 
@@ -48,7 +49,9 @@ struct SchemaState {
 struct Maintenance {
   int created = 0;  // partitions made ahead
   int adopted = 0;  // partitions made for rows that had none
+  Expiry expired;
 };
+// Makes partitions, and carries out what the table retention says.
 [[nodiscard]] Result<Maintenance> maintain_schema(const PostgresqlOptions &options, std::stop_token stop);
 
 // Fails with Fault::environment unless the schema has the version that this program writes, or a newer one

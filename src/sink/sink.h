@@ -27,8 +27,8 @@ class Sink {
   [[nodiscard]] virtual std::string_view driver() const noexcept = 0;
   // Makes it ready to write, where it is not yet, and tells up to where the entries of SPOOL_ID are stored:
   // {0,0} for a spool that was never seen. nullopt: the sink cannot know (standard output). ORIGIN is the
-  // daemon's own. Faults: connection (retry), usage, environment (give up at the start), cancelled (STOP was
-  // requested; honoured within 100 ms).
+  // daemon's own. Faults: connection (retry), usage, environment (give up at the start), moved (SPOOL_ID is
+  // another host's), cancelled (STOP was requested; honoured within 100 ms).
   [[nodiscard]] virtual Result<std::optional<Position>> open(const std::string &spool_id,
                                                              const Origin &origin, std::stop_token stop) = 0;
   // Stores the whole view, and that the spool now stands at its end, or nothing. An empty view that ends

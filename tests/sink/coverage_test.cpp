@@ -43,6 +43,12 @@ struct History {
                   cause + "', " + count + ")");
     return *this;
   }
+  // As retention books it.
+  History &dropped(double from, double to, const std::string &kind, int rows) {
+    database.rows("INSERT INTO @.retention_log (run, kind, from_ts, to_ts, rows) VALUES (now(), '" + kind +
+                  "', " + at(from) + ", " + at(to) + ", " + std::to_string(rows) + ")");
+    return *this;
+  }
   History &row(double minute, int boot = 1) {
     database.rows("SELECT @.register_boot('h', " + boot_id(boot) + ")");
     database.rows("INSERT INTO @.event (ts, seq, boot, kind) VALUES (" + at(minute) +
@@ -176,4 +182,22 @@ TEST_CASE("coverage: of two hosts of one name both must have watched") {
             .event(5, "start", 2, 2)
             .delivered(50, 2)
             .of() == Rows{"0-20 covered", "20-30 blind", "30-50 covered", "50-60 pending"});
+}
+
+TEST_CASE("coverage: where rows were dropped, absence proves nothing, unless nobody watched at all") {
+  History h;
+  h.event(5, "start").event(20, "stop").event(30, "start").delivered(50);
+  h.dropped(0, 10, "exec", 7)
+      .dropped(15, 35, "exec", 1)
+      .dropped(45, 70, "exec", 1)
+      .dropped(38, 40, "exec", 0);
+  h.loss(8, 12, "exec", "ring-full", "5").loss(33, 37, "", "garbage", "1");
+  CHECK(h.of("exec", true) ==
+        Rows{"0-5 blind no daemon had begun", "5-10 expired retention has dropped rows of that time",
+             "10-12 lossy kernel: ring-full: 5", "12-15 covered ",
+             "15-20 expired retention has dropped rows of that time", "20-30 blind the daemon was stopped",
+             "30-35 expired retention has dropped rows of that time", "35-37 lossy kernel: garbage: 1",
+             "37-45 covered ", "45-60 expired retention has dropped rows of that time"});
+  CHECK(h.of("bind") == Rows{"0-5 blind", "5-20 covered", "20-30 blind", "30-33 covered", "33-37 lossy",
+                             "37-50 covered", "50-60 pending"});
 }

@@ -66,10 +66,28 @@ Database::~Database() {
   PQclear(PQexec(connection_.get(), drop.c_str()));
 }
 
-std::vector<std::string> Database::rows(const std::string &sql) {
+std::vector<std::string> rows_of(const PGresult *result) {
+  std::vector<std::string> out;
+  for (int r = 0; r < PQntuples(result); ++r) {
+    std::string row;
+    for (int f = 0; f < PQnfields(result); ++f) {
+      if (f > 0) row += '|';
+      row += PQgetisnull(result, r, f) != 0 ? "NULL" : PQgetvalue(result, r, f);
+    }
+    out.push_back(row);
+  }
+  return out;
+}
+
+std::string Database::complete(const std::string &sql) const {
   const std::string schema = *sink::quoted_schema(options_.schema);
   std::string complete;
   for (const char c : sql) complete += c == '@' ? schema : std::string(1, c);
+  return complete;
+}
+
+std::vector<std::string> Database::rows(const std::string &sql) {
+  const std::string complete = this->complete(sql);
   std::unique_ptr<PGresult, decltype(&PQclear)> result{PQexec(connection_.get(), complete.c_str()), &PQclear};
   if (PQstatus(connection_.get()) == CONNECTION_BAD) {  // the test has restarted the server since
     PQreset(connection_.get());
@@ -78,16 +96,7 @@ std::vector<std::string> Database::rows(const std::string &sql) {
   const auto status = PQresultStatus(result.get());
   REQUIRE_MESSAGE((status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK),
                   complete << ": " << PQresultErrorMessage(result.get()));
-  std::vector<std::string> out;
-  for (int r = 0; r < PQntuples(result.get()); ++r) {
-    std::string row;
-    for (int f = 0; f < PQnfields(result.get()); ++f) {
-      if (f > 0) row += '|';
-      row += PQgetisnull(result.get(), r, f) != 0 ? "NULL" : PQgetvalue(result.get(), r, f);
-    }
-    out.push_back(row);
-  }
-  return out;
+  return rows_of(result.get());
 }
 
 std::string Database::one(const std::string &sql) {

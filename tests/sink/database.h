@@ -16,6 +16,9 @@ namespace iptrackd::test {
 // Reads a connection.env of scripts/postgres.sh as libpq's keywords.
 [[nodiscard]] std::map<std::string, std::string> connection_of(const std::string &path);
 
+// Fields joined by '|', NULL as "NULL".
+[[nodiscard]] std::vector<std::string> rows_of(const PGresult *result);
+
 class Database {
  public:
   // Takes a schema's name that nobody else has, and drops the schema at the end. Without a path, the cluster
@@ -27,8 +30,9 @@ class Database {
 
   [[nodiscard]] const sink::PostgresqlOptions &options() const { return options_; }
   [[nodiscard]] sink::PostgresqlOptions &options() { return options_; }
-  // Runs SQL, in which @ stands for the schema's quoted name; rows come back as fields joined by '|', NULL as
-  // "NULL".
+  // SQL, in which @ stands for the schema's quoted name.
+  [[nodiscard]] std::string complete(const std::string &sql) const;
+  // Runs it; the rows are those of rows_of().
   std::vector<std::string> rows(const std::string &sql);
   std::string one(const std::string &sql);  // the only row
   // From now on asks another server.

@@ -28,6 +28,8 @@ class FakeSource final : public BatchSource {
   void end();
   // Entries before INDEX are not held any more.
   void forget_before(std::uint64_t index);
+  // The machine has another name: all entries are of it.
+  void rename(const Origin &origin) { origin_ = origin; }
   // From now on tokens are others.
   void diverge() { salt_ += 7; }
   // A damaged entry.

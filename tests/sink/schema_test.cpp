@@ -7,6 +7,7 @@
 
 #include "sink/database.h"
 #include "sink/migrations.h"
+#include "sink/role.h"
 
 using namespace iptrackd;
 using test::Database;
@@ -90,6 +91,47 @@ TEST_CASE("hosts that were there before spools keep their rows, and take them up
   CHECK(database.rows(
             "SELECT right(spool::text, 1), version, first_seen < '2021-01-01' FROM @.hosts ORDER BY 1") ==
         std::vector<std::string>{"1|0.2.0|t", "2|0.2.0|f"});
+}
+
+TEST_CASE("a schema of version 3 is upgraded with its rows, and its daemons go on") {
+  Database database;
+  REQUIRE(sink::apply_schema(database.options(), {}, 3).has_value());
+  test::Role other{database};
+  database.rows("GRANT USAGE ON SCHEMA @ TO " + other.name());
+  database.rows("GRANT ALL ON ALL TABLES IN SCHEMA @ TO " + other.name());
+  database.rows("GRANT ALL ON ALL FUNCTIONS IN SCHEMA @ TO " + other.name());
+  const std::string spool = "'5b001000-0000-4000-8000-000000000001'";
+  const std::string boot = "'0a1b2c3d-0000-4000-8000-00000000000f'";
+  const auto daemon = [&](auto &role, const std::string &host, const std::string &id) {
+    role.rows("SELECT @.register_spool(" + id + ", '" + host + "')");
+    role.rows("SELECT @.register_host(" + id + ", '" + host + "', " + boot + ", '0.2.0', NULL)");
+    role.rows("SELECT @.register_boot('" + host + "', " + boot + ")");
+    role.rows(
+        "INSERT INTO @.event (ts, seq, boot, kind, args) VALUES (now(), 1, (SELECT id FROM @.boot WHERE "
+        "host = '" +
+        host + "'), 'exec', '{a,b}')");
+    role.rows("SELECT @.sign_of_life(" + id + ", NULL, NULL, 0, '')");
+  };
+  const std::string other_spool = "'5b001000-0000-4000-8000-000000000002'";
+  daemon(database, "old", spool);
+  daemon(other, "by hand", other_spool);
+  database.rows("SELECT @.register_boot('never announced', " + boot + ")");
+  const std::string rows =
+      "SELECT md5(string_agg(a::text, ' ' ORDER BY host)), count(*) FROM @.activity AS a";
+  const std::string before = database.one(rows);
+  REQUIRE(sink::apply_schema(database.options(), {}).has_value());
+  CHECK(database.one(rows) == before);
+  CHECK(database.one("SELECT @.oldest_writer()") == "3");
+  daemon(database, "old", spool);
+  daemon(other, "by hand", other_spool);
+  CHECK(database.one("SELECT count(*) FROM @.activity") == "4");
+  // Whoever comes first now gets none of those names.
+  test::Role late{database};
+  late.become_writer();
+  for (const char *host : {"old", "by hand", "never announced"}) {
+    CHECK(late.attempt(std::string{"SELECT @.register_boot('"} + host + "', " + boot + ")") == "42501");
+  }
+  CHECK(other.attempt("SELECT @.register_boot('old', " + boot + ")") == "42501");
 }
 
 TEST_CASE("many runs at once apply each migration once") {
