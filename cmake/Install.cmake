@@ -40,7 +40,8 @@ foreach(unit IN LISTS units)
   install(FILES ${PROJECT_BINARY_DIR}/${name} DESTINATION ${iptrackd_units} ${service_component})
 endforeach()
 
-install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${iptrackd_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/SECURITY.md ${PROJECT_SOURCE_DIR}/docs/database.md
+        ${PROJECT_SOURCE_DIR}/docs/whitelist.md DESTINATION ${iptrackd_DOCDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${iptrackd_DOCDIR} RENAME copyright)
 file(GLOB profiles CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/packaging/profiles/*.yml)
 install(FILES ${profiles} ${PROJECT_SOURCE_DIR}/packaging/pam-sshd DESTINATION ${iptrackd_DOCDIR}/examples)

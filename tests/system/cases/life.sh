@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2317 # most of it is called by check()
 # The life of an installation: a package, a login, a reload, restarts, an upgrade, a kill, a reboot, a purge. Beside it lie
-# iptrackd.deb, and generator and noop of the build tree.
+# the package, and generator and noop of the build tree.
 # shellcheck source=tests/system/inside/case.sh
 . /test/case.sh
 database=iptrackd
@@ -49,8 +49,9 @@ TIMED
 slowest() { tail -n "+$(($1 + 1))" /var/log/timed-callback | sort -n | tail -n 1 | cut -d' ' -f1; }
 lines() { wc -l </var/log/timed-callback; }
 
+package=$(ls /test/iptrackd*.deb)
 install_package() {
-  DEBIAN_FRONTEND=noninteractive dpkg -i /test/iptrackd.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log && false; }
+  DEBIAN_FRONTEND=noninteractive dpkg -i "$package" >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log && false; }
 }
 
 begin() {
@@ -97,7 +98,7 @@ fifty_logins() {
 hundred_logins() {
   fifty_logins &
   others=$!
-  fifty_logins && wait $others
+  fifty_logins && wait "$others"
 }
 disturb() {
   while [ ! -e /tmp/logins-done ]; do
@@ -129,7 +130,7 @@ disturbed_logins() {
 load() { cd /test && setsid ./generator events=20000 >/tmp/generated; }
 generated_programs() { sed -n 's/.*"exec": *\([0-9]*\).*/\1/p' /tmp/generated; }
 newer_package() {
-  dpkg-deb -R /test/iptrackd.deb /tmp/newer && sed -i 's/^\(Version: .*\)$/\1+newer/' /tmp/newer/DEBIAN/control &&
+  dpkg-deb -R "$package" /tmp/newer && sed -i 's/^\(Version: .*\)$/\1+newer/' /tmp/newer/DEBIAN/control &&
     dpkg-deb -b /tmp/newer /tmp/newer.deb >/dev/null
 }
 
