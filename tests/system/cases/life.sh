@@ -1,11 +1,12 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2317 # most of it is called by check()
 # The life of an installation: a package, a login, a reload, restarts, an upgrade, a kill, a reboot, a purge. Beside it lie
-# the package, and generator and noop of the build tree.
+# the package, and generator and noop of the build tree; a file `logins` may say how many logins there are (100).
 # shellcheck source=tests/system/inside/case.sh
 . /test/case.sh
 database=iptrackd
 callback=/usr/libexec/iptrackd-pam-callback
+logins=$(cat /test/logins 2>/dev/null || echo 100)
 
 count() { sql "SELECT count(*) FROM iptrackd.activity WHERE $1"; }
 is_count() { [ "$(count "$2")" -eq "$1" ]; } # NUMBER CONDITION
@@ -92,13 +93,13 @@ guard() {
 }
 
 # Two at a time, as many as there are processors.
-fifty_logins() {
-  for _ in $(seq 50); do login true || return 1; done
+half_of_them() {
+  for _ in $(seq $((logins / 2))); do login true || return 1; done
 }
-hundred_logins() {
-  fifty_logins &
+all_logins() {
+  half_of_them &
   others=$!
-  fifty_logins && wait "$others"
+  half_of_them && wait "$others"
 }
 disturb() {
   while [ ! -e /tmp/logins-done ]; do
@@ -110,18 +111,18 @@ disturb() {
 }
 
 disturbed_logins() {
-  hundred_logins_before=$(sessions)
+  sessions_before=$(sessions)
   login true && login true
   usual=$(slowest 2)
   from=$(lines)
   disturb >/tmp/disturb.log 2>&1 &
-  check 'a hundred logins during reloads and restarts' hundred_logins
+  check "$logins logins during reloads and restarts" all_logins
   touch /tmp/logins-done
   wait
   say "reloads and restarts: $(journalctl -b -u iptrackd.service --no-pager | grep -cE 'iptrackd: info: (reloaded|stopped)')"
   check 'the unit is ready after them' until_true 120 is_ready
-  check 'all hundred are stored' until_true 60 has_sessions $((hundred_logins_before + 102))
-  check 'and not one more' is_count $((hundred_logins_before + 102)) "kind = 'open_session' AND pam_user = 'alice'"
+  check 'all are stored' until_true 60 has_sessions $((sessions_before + logins + 2))
+  check 'and not one more' is_count $((sessions_before + logins + 2)) "kind = 'open_session' AND pam_user = 'alice'"
   say "the slowest callback: $(slowest "$from") us, before: $usual us"
   check 'none was delayed by more than 100 ms' [ "$(slowest "$from")" -le $((usual + 100000)) ]
 }
