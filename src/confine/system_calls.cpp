@@ -142,7 +142,7 @@ bool allow(const Filter &filter, const Names &names) {
 
 bool allow_bpf(const Filter &filter) {
   for (const bpf_cmd command : bpf_commands) {
-    const scmp_arg_cmp is_command = SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(command));
+    const scmp_arg_cmp is_command{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(command), 0};
     if (seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, &is_command) < 0) return false;
   }
   return true;
