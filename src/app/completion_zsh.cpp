@@ -34,7 +34,7 @@ void add_option(const CommandOption &option, std::string &script) {
   std::string all;
   for (const auto &spelling : option.spellings) all += (all.empty() ? "" : " ") + spelling;
   for (const auto &spelling : option.spellings) {
-    script += "    '(" + all + ")" + spelling;
+    script.append("    '(").append(all).append(")").append(spelling);
     if (!option.value.empty()) script += spelling.starts_with("--") ? "=" : "+";
     script += "[" + zsh_escaped(option.description) + "]";
     if (!option.value.empty()) script += ":" + zsh_escaped(option.value) + ":" + action_of(option);

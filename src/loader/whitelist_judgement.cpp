@@ -64,11 +64,11 @@ std::string update_command(const std::string &map, const Key &key, const Value &
 }
 
 // The rules of one list for PROGRAM, in the order in which the hooks try them, up to the first that matches.
-// Says which that is, as the kernel's verdict does, which has MARK then.
+// Says which that is, as the kernel's verdict does.
 template <typename Rules, typename Question>
 std::uint32_t consider(const WhitelistContent &content, const Rules &rules,
                        __u64 iptrackd_program_rules::*member, const iptrackd_program &program,
-                       const Question &question, std::uint32_t mark, Verdict &verdict) {
+                       const Question &question, Verdict &verdict) {
   const auto found = content.programs.find(program);
   if (found == content.programs.end()) return 0;
   const bool is_any = std::memcmp(&program, &any_program, sizeof(program)) == 0;
@@ -78,7 +78,7 @@ std::uint32_t consider(const WhitelistContent &content, const Rules &rules,
     const auto rule = rules.find(iptrackd_rule_key{program, number, 0});
     if ((found->second.*member >> number & 1U) == 0 || rule == rules.end()) continue;
     verdict.rules.push_back({rule_text(name, rule->second), unmet(rule->second, question)});
-    if (verdict.rules.back().unmet == 0) return verdict_drop | mark | number;
+    if (verdict.rules.back().unmet == 0) return verdict_drop | number;
   }
   return 0;
 }
@@ -87,10 +87,12 @@ template <typename Rules, typename Question>
 Verdict judge_here(const WhitelistContent &content, const Rules &rules, __u64 iptrackd_program_rules::*member,
                    const iptrackd_program &program, const Question &question, std::uint32_t &key) {
   Verdict verdict;
-  key = consider(content, rules, member, program, question, 0, verdict);
+  key = consider(content, rules, member, program, question, verdict);
   const bool is_known = std::memcmp(&program, &any_program, sizeof(program)) != 0;
-  if (key == 0 && is_known)
-    key = consider(content, rules, member, any_program, question, verdict_any_program, verdict);
+  if (key == 0 && is_known) {
+    key = consider(content, rules, member, any_program, question, verdict);
+    if (key != 0) key |= verdict_any_program;
+  }
   verdict.dropped = key != 0;
   return verdict;
 }
