@@ -44,7 +44,8 @@ Sidecar::Sidecar() : prepared_{prepare(directory_.path(), {"bpf: {keep-on-exit: 
 }
 
 Sidecar::~Sidecar() {
-  if (process_) (void)podman_->kill(container_name);
+  // A container outlives the podman that started it, and podman cleans up behind it.
+  if (podman_->kill(container_name) && process_) (void)process_->wait(std::chrono::seconds{20});
 }
 
 // The scenario's configuration is the site's part; the places of the container are its own, as the image has
