@@ -94,6 +94,7 @@ int probes(const ConfigFile &file, bool json) {
   if (!config) return report(config.error());
   auto options = tracer_options(*config);
   options.count_instructions = json;
+  options.whole_host = false;  // it tells what is seen from here
   const auto tracer = loader::Tracer::start(options);
   if (!tracer) return report(tracer.error());
   const auto found = self_test(**tracer, *config);

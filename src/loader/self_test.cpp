@@ -1,13 +1,13 @@
 #include "loader/self_test.h"
 
 #include <netinet/in.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <optional>
 #include <thread>
 
 #include "loader/self_test_deeds.h"
+#include "loader/surroundings.h"
 
 namespace iptrackd::loader {
 namespace {
@@ -16,16 +16,6 @@ namespace {
 constexpr int rounds = 3;
 constexpr std::chrono::seconds time_for_deeds{10};
 constexpr std::chrono::seconds time_to_be_seen{3};
-
-// The number of the initial pid namespace (PROC_PID_INIT_INO in the kernel's proc_ns.h).
-constexpr ino_t initial_pid_namespace = 0xEFFFFFFCU;
-
-// Hooks know the process by the host's number, which a process in another pid namespace cannot tell of its
-// child.
-bool knows_host_pids() {
-  struct stat status {};
-  return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == initial_pid_namespace;
-}
 
 // The deed that HOOK must see; 0 where there is none.
 std::uint32_t deed_of(iptrackd_hook hook) {
@@ -172,7 +162,8 @@ Result<Performed> perform_round(Tracer &tracer, const SelfTestOptions &options, 
 }  // namespace
 
 SelfTestReport run_self_test(Tracer &tracer, const SelfTestOptions &options, std::stop_token stop) {
-  if (!knows_host_pids()) return untestable("the daemon is not in the host's pid namespace (--pid=host)");
+  if (!in_initial_pid_namespace())
+    return untestable("the daemon is not in the host's pid namespace (--pid=host)");
   tracer.witness().forget();
   tracer.forget_self_test();
   for (int round = 1;; ++round) {

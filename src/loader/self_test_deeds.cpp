@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include <utility>
 
 #include "loader/kernel_mounts.h"
+#include "loader/surroundings.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -26,14 +26,6 @@ namespace iptrackd::loader {
 namespace {
 
 // The child runs in a copy of a process with many threads: it makes system calls and takes no locks.
-
-// The number of the initial control group namespace (PROC_CGROUP_INIT_INO in the kernel's proc_ns.h).
-constexpr ino_t initial_cgroup_namespace = 0xEFFFFFFBU;
-
-bool in_initial_cgroup_namespace() {
-  struct stat status {};
-  return stat("/proc/self/ns/cgroup", &status) == 0 && status.st_ino == initial_cgroup_namespace;
-}
 
 bool enter_namespace_of_init(const char *file, int type) {
   const Fd name_space{open(file, O_RDONLY | O_CLOEXEC)};

@@ -15,6 +15,7 @@
 
 #include "loader/kernel_types.h"
 #include "loader/libbpf_log.h"
+#include "loader/surroundings.h"
 #include "loader/takeover.h"
 
 namespace iptrackd::loader {
@@ -84,6 +85,9 @@ Tracer::~Tracer() {
 Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions &options) {
   libbpf_log_install();
   if (const auto reason = obstacle()) return fail(Fault::environment, *reason);
+  if (options.whole_host) {
+    if (const auto whole = check_surroundings(); !whole) return tl::unexpected{whole.error()};
+  }
   const auto types = KernelTypes::running();
   if (!types) return tl::unexpected{types.error()};
   auto installation = install(options, *types);

@@ -52,6 +52,7 @@ struct TracerOptions {
   std::uint32_t user_budget = 100'000;  // execs a second for each user, and as many other events; 0: no limit
   std::size_t ring_bytes = 16U << 20;   // of both rings together; a power of two
   bool count_instructions = false;      // see HookStatus
+  bool whole_host = true;               // refuse to start where only a container would be seen
   std::string pin_directory = {};       // empty: the kernel side ends with the Tracer, whatever becomes of it
   bool keep_on_exit = true;             // it goes on when the Tracer ends in order, too
 };

@@ -29,8 +29,8 @@ Path callback_program() {
   return settings().daemon.parent_path() / "iptrackd-pam-callback";
 }
 
-Sshd::Sshd(const Path &fifo) {
-  (void)run_script({"start", state(), fifo.string(), callback_program().string()});
+Sshd::Sshd(const Path &fifo, const Path &callback) {
+  (void)run_script({"start", state(), fifo.string(), callback.string()});
 }
 
 Sshd::~Sshd() {

@@ -14,8 +14,8 @@ namespace iptrackd::scenario {
 
 class Sshd {
  public:
-  // Its callback writes to FIFO.
-  explicit Sshd(const Path &fifo);
+  // CALLBACK writes to FIFO.
+  explicit Sshd(const Path &fifo, const Path &callback = callback_program());
   ~Sshd();
   Sshd(const Sshd &) = delete;
   Sshd &operator=(const Sshd &) = delete;
