@@ -1,6 +1,7 @@
 // What the daemon keeps of its privileges once it is ready, and what others may do with what it made.
 #include <doctest/doctest.h>
 #include <linux/capability.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>

@@ -1,5 +1,6 @@
 // Rules that are wrong: each is refused with its place, and nothing changes.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <chrono>
 
