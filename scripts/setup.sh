@@ -37,6 +37,7 @@ test  libclang-rt-dev      libFuzzer and the sanitizers of clang, for the fuzzer
 test  clang-format         formatting
 test  clang-tidy           static analysis
 test  shellcheck           static analysis of the scripts
+test  strace               counts the daemon's syncs, and holds them up
 test  python3              results of ctest, cache of clang-tidy
 test  qemu-system-x86      boots other kernels
 test  busybox-static       all of their system but the tests

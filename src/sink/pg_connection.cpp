@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <utility>
 
 #include "sink/pg_error.h"
@@ -62,17 +63,30 @@ PGconn *begin_connect(const PgKeywords &parameters) {
   return PQconnectStartParams(keywords.data(), values.data(), 1);
 }
 
+// libpq itself heeds the keyword only where it does the waiting, which is done here.
+milliseconds time_to_connect(const PgKeywords &parameters, milliseconds otherwise) {
+  constexpr int longest = 86'400;
+  const auto given = parameters.find("connect_timeout");
+  if (given == parameters.end()) return otherwise;
+  const std::string &text = given->second;
+  int seconds = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (code == std::errc::result_out_of_range && !text.starts_with('-')) seconds = longest;
+  return seconds > 0 ? std::chrono::seconds{std::min(seconds, longest)} : otherwise;
+}
+
 }  // namespace
 
 Result<PgConnection> PgConnection::connect(const PgKeywords &parameters, const Limits &limits,
                                            std::stop_token stop) {
   if (auto checked = check_keywords(parameters); !checked) return tl::unexpected{checked.error()};
   const auto servers = each_server(with_defaults(parameters));
-  Result<PgConnection> connection = connect_one(servers.front(), limits, stop);
+  const Limits of_each{time_to_connect(parameters, limits.connect), limits.statement};
+  Result<PgConnection> connection = connect_one(servers.front(), of_each, stop);
   for (std::size_t i = 1; i < servers.size(); ++i) {
     if (connection || connection.error().fault() != Fault::connection) break;
     const Error before = connection.error();
-    connection = connect_one(servers[i], limits, stop);
+    connection = connect_one(servers[i], of_each, stop);
     if (!connection && connection.error().message() != before.message()) {
       connection = tl::unexpected{connection.error().in_context(before.message())};
     }

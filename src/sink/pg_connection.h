@@ -32,7 +32,8 @@ class PgConnection {
 
   // How long each call may take.
   struct Limits {
-    std::chrono::milliseconds connect{10'000};  // for each host that the parameters name
+    std::chrono::milliseconds connect{10'000};  // for each host that the parameters name; connect_timeout,
+                                                // one of them, goes before it
     std::chrono::milliseconds statement{60'000};
   };
 

@@ -14,7 +14,7 @@ namespace iptrackd::sink {
 struct PostgresqlOptions {
   std::map<std::string, std::string> connection;  // libpq's keywords: host, port, dbname, user, passfile, ...
   std::string schema = "iptrackd";
-  std::chrono::milliseconds connect_timeout{10'000};    // for each host that `connection` names
+  std::chrono::milliseconds connect_timeout{10'000};    // for each host, unless `connection` has one
   std::chrono::milliseconds statement_timeout{60'000};  // for a batch's COPY, and for its COMMIT
 };
 

@@ -27,6 +27,12 @@ std::string database_section(const Prepared &prepared) {
   return section;
 }
 
+void write_drop_in(const Prepared &prepared, const std::string &text) {
+  const Path drop_ins = prepared.configuration.string() + ".d";
+  std::filesystem::create_directory(drop_ins);
+  write_file(drop_ins / "50-scenario.yml", text);
+}
+
 // A daemon that was killed leaves its programs at work.
 Path pins_of(const Path &directory) {
   return Path{"/sys/fs/bpf"} / directory.filename();
@@ -73,11 +79,7 @@ Prepared prepare(const Path &directory, const DaemonOptions &options) {
                  "pam: {fifo-file: " + (directory / "pam.fifo").string() + "}\n" +
                  "control: {socket: " + (directory / "control.sock").string() + "}\n" +
                  "spool: {directory: " + (directory / "spool").string() + "}\n" + database_section(prepared));
-  if (!options.drop_in.empty()) {
-    const Path drop_ins = prepared.configuration.string() + ".d";
-    std::filesystem::create_directory(drop_ins);
-    write_file(drop_ins / "50-scenario.yml", options.drop_in);
-  }
+  if (!options.drop_in.empty()) write_drop_in(prepared, options.drop_in);
   return prepared;
 }
 
@@ -122,6 +124,18 @@ void Daemon::wait_until_ready() {
   if (!settled || process_->wait(Milliseconds{0})) {
     throw std::runtime_error{"the daemon is not ready: " + process_->out() + process_->err()};
   }
+}
+
+Json Daemon::status() const {
+  Launch launch = daemon_launch("status", prepared_.configuration);
+  launch.arguments.emplace_back("--json");
+  const Ended ended = run(launch);
+  if (ended.status != 0) throw std::runtime_error{"no status: " + ended.err};
+  return Json::parse(ended.out);
+}
+
+void Daemon::reconfigure(const std::string &drop_in) const {
+  write_drop_in(prepared_, drop_in);
 }
 
 void Daemon::kill() {

@@ -64,6 +64,12 @@ class Daemon {
   // the constructor does.
   void start_again();
   void start_again_and_wait();
+  // What `iptrackd status --json` says of it; throws where it says nothing.
+  [[nodiscard]] Json status() const;
+  // Its part of the log so far.
+  [[nodiscard]] std::string said() const { return process_->out() + process_->err(); }
+  // Puts another drop-in in the place of the one that it was started with, for a reload or the next start.
+  void reconfigure(const std::string &drop_in) const;
   // Changes how the next one is started.
   void use(const std::function<void(Launch &)> &adjust) { adjust(launch_); }
   // kill -9.

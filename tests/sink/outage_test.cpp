@@ -73,6 +73,16 @@ TEST_CASE("a server that never answers is given up at the timeout, and at once a
   CHECK(time_to_stop([&](std::stop_token stop) { return test::open(patient, stop); }) < 100ms);
 }
 
+TEST_CASE("connect_timeout among the connection keywords is how long a server is waited for") {
+  BlackHole hole;
+  hole.options.connect_timeout = 1h;
+  hole.options.connection["connect_timeout"] = "1";
+  PostgresqlSink sink{hole.options, {}};
+  const auto late = test::open(sink);
+  REQUIRE(!late);
+  CHECK(late.error().message() == "cannot connect to PostgreSQL: the server does not answer");
+}
+
 TEST_CASE(
     "a statement that hangs is given up at the timeout, and at once at a stop; then the sink opens again") {
   Database database;
