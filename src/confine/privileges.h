@@ -18,9 +18,9 @@ void protect_process() noexcept;
 // No program that it executes gains privileges again, whatever bits its file has.
 [[nodiscard]] Result<void> forbid_new_privileges();
 
-// Every capability goes, out of the bounding set too. WORKS_WITHOUT is asked while none is effective: where
-// it says no, CAP_BPF and CAP_PERFMON stay (before 5.19 the kernel shows maps to nobody else). Says whether
-// they do.
+// Every capability goes, out of the bounding set too: that takes CAP_SETPCAP; without it no_new_privs must be
+// set. WORKS_WITHOUT is asked while none is effective: where it says no, CAP_BPF and CAP_PERFMON stay (before
+// 5.19 the kernel shows maps to nobody else). Says whether they do.
 [[nodiscard]] Result<bool> drop_capabilities(const std::function<bool()> &works_without);
 
 }  // namespace iptrackd::confine
