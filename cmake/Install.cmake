@@ -4,6 +4,7 @@ foreach(name SBINDIR LIBEXECDIR DOCDIR MANDIR DATADIR)
   cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_${name} BASE_DIRECTORY "${iptrackd_prefix}/" OUTPUT_VARIABLE iptrackd_${name})
 endforeach()
 set(iptrackd_units ${iptrackd_prefix}/lib/systemd/system)
+set(iptrackd_sysusers ${iptrackd_prefix}/lib/sysusers.d)
 
 # What is off by default is a component that is installed by name only, as a package does.
 set(configuration_component COMPONENT configuration)
@@ -27,6 +28,7 @@ string(REPLACE "fifo-file: /run/iptrackd/pam.fifo" "fifo-file: ${FIFO_FILEPATH_D
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/iptrackd.yml CONTENT "${template}" @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/iptrackd.yml DESTINATION ${config_directory}
         RENAME ${config_name} PERMISSIONS OWNER_READ OWNER_WRITE ${configuration_component})
+install(FILES config/iptrackd-maintain.yml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR} ${configuration_component})
 install(DIRECTORY DESTINATION ${drop_in_directory} ${configuration_component})
 
 # Every unit of packaging/, whichever there are.
@@ -39,6 +41,7 @@ foreach(unit IN LISTS units)
   configure_file(${unit} ${PROJECT_BINARY_DIR}/${name} @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${name} DESTINATION ${iptrackd_units} ${service_component})
 endforeach()
+install(FILES packaging/iptrackd.sysusers DESTINATION ${iptrackd_sysusers} RENAME iptrackd.conf ${service_component})
 
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/SECURITY.md ${PROJECT_SOURCE_DIR}/docs/database.md
         ${PROJECT_SOURCE_DIR}/docs/whitelist.md DESTINATION ${iptrackd_DOCDIR})

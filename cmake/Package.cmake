@@ -33,7 +33,8 @@ foreach(script postinst prerm postrm)
   configure_file(packaging/debian/${script} ${package_files}/debian/${script} @ONLY
     FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 endforeach()
-file(CONFIGURE OUTPUT ${package_files}/debian/conffiles CONTENT "@CONFIGURATION_FILEPATH_DEFAULT@\n" @ONLY)
+file(CONFIGURE OUTPUT ${package_files}/debian/conffiles CONTENT
+  "@CONFIGURATION_FILEPATH_DEFAULT@\n@CMAKE_INSTALL_FULL_SYSCONFDIR@/iptrackd-maintain.yml\n" @ONLY)
 configure_file(packaging/iptrackd.spec.in ${package_files}/iptrackd.spec @ONLY)
 
 # Debian wants a log of the package's changes beside it.
@@ -55,7 +56,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libpam-modules")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libpam-modules, systemd | systemd-standalone-sysusers")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "openssh-server, postgresql")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
   ${package_files}/debian/conffiles ${package_files}/debian/postinst

@@ -4,10 +4,13 @@
 #
 #   step LOG WORDS COMMAND...     runs quietly; prints WORDS and how long it took
 #   watched LOG COMMAND...        runs with its output on the terminal and in LOG
-#   stop_step                     ends the one that is running
+#   begin LOG COMMAND...          begins it beside what follows, where nobody else wants the processor; sets `begun`
+#   finish BEGUN LOG WORDS        waits for that; its exit code
+#   stop_step                     ends whatever is running
 set -m
 
 step_group=''
+declare -A step_begun=()
 
 say() {
   printf '[%4d s] %s\n' "$SECONDS" "$*"
@@ -79,10 +82,36 @@ watched() {
   step_wait
 }
 
+# Waits only for processors that are idle: what is timed meanwhile does not notice it. `begun` names it.
+begin() {
+  local log=$1
+  shift
+  mkdir -p "$(dirname "$log")"
+  (
+    chrt --idle -p 0 "$BASHPID" || true
+    "$@"
+  ) >"$log" 2>&1 </dev/null &
+  begun=$!
+  step_begun[$begun]=yes
+}
+
+finish() {
+  local log=$2 words=$3 started=$SECONDS
+  unset "step_begun[$1]"
+  step_group=$1
+  step_progress "$log" "$words"
+  say "$words: done, after $((SECONDS - started)) s of waiting"
+  step_wait
+}
+
 stop_step() {
-  local group=$step_group
+  local group
+  for group in $step_group "${!step_begun[@]}"; do stop_group "$group"; done
   step_group=''
-  if [[ ! $group ]]; then return 0; fi
+}
+
+stop_group() {
+  local group=$1
   # The shell's own remark about a job that was terminated goes the same way as the errors about one that is gone.
   {
     kill -TERM -- "-$group"

@@ -40,6 +40,12 @@ std::optional<std::string> lock_holder(const struct stat &status) {
   return std::nullopt;
 }
 
+// A lock outlives its process where somebody else has the same file open, as systemd has. Those of other PID
+// namespaces are 0 there.
+bool is_gone(const std::string &pid) {
+  return pid != "0" && !std::filesystem::exists("/proc/" + pid);
+}
+
 std::string octal(mode_t mode) {
   std::array<char, 16> text{};
   std::snprintf(text.data(), text.size(), "%04o", static_cast<unsigned>(mode & 07777));
@@ -156,6 +162,10 @@ Result<void> Fifo::lock() {
   struct stat status {};
   std::optional<std::string> holder;
   if (::fstat(fd(), &status) == 0) holder = lock_holder(status);
+  if (holder && is_gone(*holder))
+    return fail(Fault::environment, path_ +
+                                        " is held for the daemon that systemd starts next; the last (PID " +
+                                        *holder + ") was killed: `systemctl status iptrackd`");
   return fail(Fault::environment, "another daemon" + (holder ? " (PID " + *holder + ")" : std::string{}) +
                                       " reads " + path_ + " already");
 }

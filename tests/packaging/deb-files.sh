@@ -16,10 +16,10 @@ for file in "$source"/packaging/*.{service,socket,timer}* "$source"/packaging/ma
   name=${file##*/}
   grep -q "/${name%.in}\(\.gz\)\?$" "$work/packed" || die "$name is not in the package"
 done
-for name in /usr/sbin/iptrackd /usr/libexec/iptrackd-pam-callback /etc/iptrackd.yml /etc/iptrackd.d/; do
+for name in /usr/sbin/iptrackd /usr/libexec/iptrackd-pam-callback /etc/iptrackd.yml /etc/iptrackd-maintain.yml /etc/iptrackd.d/ /lib/sysusers.d/iptrackd.conf; do
   grep -q " $name$" "$work/packed" || die "$name is not in the package"
 done
-[[ $(dpkg-deb -I "$deb" conffiles) == /etc/iptrackd.yml ]] || die 'the configuration is no conffile'
+[[ $(dpkg-deb -I "$deb" conffiles) == $'/etc/iptrackd.yml\n/etc/iptrackd-maintain.yml' ]] || die 'the configuration is no conffile'
 
 depends=" $(dpkg-deb -f "$deb" Depends | tr , ' ') "
 for library in $(objdump -p "$build/iptrackd" | awk '$1 == "NEEDED" { print $2 }'); do

@@ -20,14 +20,14 @@ rpm -qp --qf '[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}\
 sed 's/ / root:root /' "$work/installed" >"$work/expected"
 same "$work/expected" <(grep -v ^d "$work/packed") 'cmake --install' "${rpm##*/}"
 grep -q ' /etc/iptrackd.d$' "$work/packed" || die '/etc/iptrackd.d is not in the RPM'
-[[ $(rpm -qpc "$rpm") == /etc/iptrackd.yml ]] || die "configuration: $(rpm -qpc "$rpm")"
+[[ $(rpm -qpc "$rpm") == $'/etc/iptrackd-maintain.yml\n/etc/iptrackd.yml' ]] || die "configuration: $(rpm -qpc "$rpm")"
 
 rpm --root "$work/root" --dbpath /db -i --nodeps --noscripts "$rpm" 2>"$work/log" || die "$(cat "$work/log")"
 list_tree "$work/root" | grep -v '/$\| /db/' >"$work/unpacked"
 same "$work/installed" "$work/unpacked" 'cmake --install' 'the scratch root'
 
 # What each scriptlet does, with its argument: how many of the package there will be.
-for name in systemctl iptrackd; do
+for name in systemctl systemd-sysusers iptrackd; do
   printf '#!/bin/sh\necho "%s $*" >>%s/asked\n' "$name" "$work" >"$work/fakes/$name"
   chmod 755 "$work/fakes/$name"
 done
@@ -42,8 +42,8 @@ scriptlet() { # TAG ARGUMENT EXPECTED...: the calls, as regular expressions, in 
     [[ $actual =~ ^$expected$ ]] || die "$tag $argument: '$actual' instead of '$expected'"
   done <"$work/asked"
 }
-scriptlet POSTIN 1 'systemctl --no-reload preset .*iptrackd.service.*'
-scriptlet POSTIN 2
+scriptlet POSTIN 1 'systemd-sysusers iptrackd.conf' 'systemctl --no-reload preset .*iptrackd.service.*'
+scriptlet POSTIN 2 'systemd-sysusers iptrackd.conf'
 scriptlet PREUN 0 'systemctl --no-reload disable --now .*iptrackd.service.*' 'iptrackd probes --detach'
 scriptlet PREUN 1
 mkdir /run/iptrackd
@@ -52,7 +52,7 @@ scriptlet POSTUN 1 'systemctl daemon-reload' 'systemctl try-restart iptrackd.ser
 scriptlet POSTUN 0 'systemctl daemon-reload'
 [[ ! -e /run/iptrackd ]] || die 'a removal leaves /run/iptrackd'
 rm -r /run/systemd
-scriptlet POSTIN 1
+scriptlet POSTIN 1 'systemd-sysusers iptrackd.conf'
 scriptlet POSTUN 1
 scriptlet PREUN 0 'iptrackd probes --detach'
 echo "$(wc -l <"$work/packed") files and directories; scriptlets as they should be"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The SELinux module compiles, and each of its types is some file's or some domain's. usage: selinux.sh FOLDER
+# The SELinux module compiles, and each of its types is some file's or some domain's. usage: selinux.sh FOLDER MODULE
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 makefile=/usr/share/selinux/devel/Makefile
@@ -13,4 +13,5 @@ make -f "$makefile" iptrackd.pp >log 2>&1 || die "$(cat log)"
 sed -n 's/^type \(iptrackd_[a-z_]*\);/\1/p' iptrackd.te | grep -vE '^iptrackd_(t|pam_t)$' | sort >declared
 sed -n 's/.*object_r:\(iptrackd_[a-z_]*\),.*/\1/p' iptrackd.fc | sort -u >given
 same declared given iptrackd.te iptrackd.fc
+cp iptrackd.pp "$2"
 echo "$(wc -l <declared) types of files"

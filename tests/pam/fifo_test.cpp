@@ -1,6 +1,8 @@
 #include "pam/fifo.h"
 
 #include <doctest/doctest.h>
+#include <sys/file.h>
+#include <sys/wait.h>
 
 #include <fstream>
 
@@ -211,4 +213,17 @@ TEST_CASE("an inherited FIFO has one reader") {
   const auto fifo = Fifo::adopt(path, second_descriptor(held), pipe_bytes);
   REQUIRE(fifo);
   CHECK(contains(refusal(path), "another daemon"));
+}
+
+TEST_CASE("of a reader that was killed, nobody is told that it reads") {
+  const ScratchDirectory scratch;
+  const std::string path = scratch / "pam.fifo";
+  const Fd held = held_fifo(path);
+  const pid_t reader = fork();
+  if (reader == 0) _exit(::flock(held.get(), LOCK_EX | LOCK_NB));
+  int status = -1;
+  REQUIRE(::waitpid(reader, &status, 0) == reader);
+  REQUIRE(status == 0);
+  CHECK(contains(refusal(path), "(PID " + std::to_string(reader) + ") was killed"));
+  CHECK(Fifo::adopt(path, second_descriptor(held), pipe_bytes));
 }

@@ -218,6 +218,7 @@ std::optional<Socket> Socket::accept(Report &report, bool accept4) {
   const Accepted accepted = calls_for("accept").accept(fd(), accept4);
   if (accepted.error != 0) return std::nullopt;
   span.to = now();
+  if (accepted.goes_on) accept_began_ = span.to;
   Socket connection{*this, accepted, span};
   Json row = row_of_call("accept", span, 0);
   connection.add_addresses(row);

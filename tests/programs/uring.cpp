@@ -146,7 +146,7 @@ class MultishotCalls final : public UringCalls {
     const Completion completion = ring().wait(*accepting_);
     if (completion.result == -EINVAL) not_here("multishot accept");
     if (!completion.more) fail(completion.result, "a multishot accept that is over");
-    return {0, {completion.result}};
+    return {0, {completion.result}, {}, true};
   }
   void end_accept(int listener) override {
     if (!accepting_ || listener != listener_) return;

@@ -27,7 +27,8 @@ struct Handle {
 struct Accepted {
   int error = 0;  // a negative errno, else 0
   Handle handle;
-  Name peer = {};  // only where no descriptor could be asked for it
+  Name peer = {};        // only where no descriptor could be asked for it
+  bool goes_on = false;  // the kernel accepts the next one before anybody asks for it
 };
 
 class Calls {

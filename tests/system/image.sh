@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the disk of the system test: Debian 12 as debootstrap installs it from this machine's own mirror, with its stock
-# kernel and initrd, systemd, sshd and PostgreSQL. It is kept, and never written to again: each run writes beside it.
+# kernel and initrd, systemd, sshd, PostgreSQL and a policy for SELinux. It is kept, and never written to again: each run writes
+# beside it.
 #
 #   CACHE/system/disk       ext4; /dev/vda of the machine
 #   CACHE/system/vmlinuz, CACHE/system/initrd
@@ -27,6 +28,8 @@ HELP
 # What a server has, and what tells of logins: pam_systemd, cron and at.
 readonly packages=(systemd systemd-sysv dbus libpam-systemd udev kmod openssh-server openssh-client postgresql cron at
   iproute2 procps sudo linux-image-cloud-amd64)
+# In force where the machine is booted with security=selinux.
+readonly selinux=(selinux-policy-default policycoreutils selinux-utils)
 # What iptrackd's package depends on, as it is installed without a network.
 readonly libraries=(libpq5 libyaml-cpp0.7 libspdlog1.10 libfmt9 libre2-9 liburing2 libxxhash0 libsystemd0 libbpf1 libelf1
   libcap-ng0 libseccomp2 adduser)
@@ -51,7 +54,7 @@ bootstrap() {
   mirror=$(vm_mirror) || true
   [[ $mirror ]] || give_up "this machine's apt has no Debian mirror"
   local include
-  include=$(printf '%s,' "${packages[@]}" "${libraries[@]}")
+  include=$(printf '%s,' "${packages[@]}" "${selinux[@]}" "${libraries[@]}")
   debootstrap --variant=minbase --keyring="$vm_keyring" --include="${include%,}" bookworm "$work/tree" "$mirror" \
     >"$work/log" 2>&1 || give_up "debootstrap: $(tail -n 1 "$work/log")"
 }
@@ -71,6 +74,16 @@ configure() {
     systemd-timesyncd.service getty@tty1.service serial-getty@ttyS0.service e2scrub_reap.service 2>/dev/null
 }
 
+# Each file gets its label here: in the machine it would take minutes, and a boot of its own.
+label() {
+  local tree=$work/tree contexts=/etc/selinux/default/contexts/files/file_contexts
+  printf 'SELINUX=enforcing\nSELINUXTYPE=default\n' >"$tree/etc/selinux/config"
+  # It reaches files through /proc/self/fd.
+  # shellcheck disable=SC2016 # for the inner shell
+  unshare -m --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" setfiles -F -e /proc "$2" /' sh \
+    "$tree" "$contexts" >"$work/log" 2>&1 || give_up "setfiles: $(tail -n 1 "$work/log")"
+}
+
 make_disk() {
   cp "$work"/tree/boot/vmlinuz-* "$work/vmlinuz"
   cp "$work"/tree/boot/initrd.img-* "$work/initrd"
@@ -87,6 +100,7 @@ make() {
   echo 'image.sh: installing Debian 12 for the system test (two minutes)' >&2
   bootstrap
   configure
+  label
   make_disk
   recipe >"$work/recipe"
   mkdir -p "$directory"

@@ -10,7 +10,7 @@ usage() {
 usage: tests/system/machine.sh [OPTION...] CASE [FILE...]
 
 Boots Debian 12 with systemd, sshd and PostgreSQL (tests/system/image.sh makes it where it is missing), and runs CASE there as
-root by sh, in /test, beside inside/case.sh and the FILEs; see tests/system/README.md. Nothing reaches a network.
+root by sh, in /test, beside inside/*.sh and the FILEs; see tests/system/README.md. Nothing reaches a network.
 
   --timeout S     it is ended after S seconds, with exit code 124 (default 600)
   --append WORDS  more words for the kernel's command line
@@ -58,7 +58,7 @@ fi
 mkdir "$work/tree"
 cp "$1" "$work/tree/main"
 shift
-cp "$vm_here/../system/inside/case.sh" "$@" "$work/tree"
+cp "$vm_here"/../system/inside/*.sh "$@" "$work/tree"
 tar -C "$work/tree" -cf "$work/archive" .
 
 mkfifo "$work/output"

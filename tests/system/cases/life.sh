@@ -4,21 +4,11 @@
 # the package, and generator and noop of the build tree; a file `logins` may say how many logins there are (100).
 # shellcheck source=tests/system/inside/case.sh
 . /test/case.sh
-database=iptrackd
+# shellcheck source=tests/system/inside/installation.sh
+. /test/installation.sh
 callback=/usr/libexec/iptrackd-pam-callback
 logins=$(cat /test/logins 2>/dev/null || echo 100)
 
-count() { sql "SELECT count(*) FROM iptrackd.activity WHERE $1"; }
-is_count() { [ "$(count "$2")" -eq "$1" ]; } # NUMBER CONDITION
-is_ready() { [ "$(systemctl show -p ActiveState -p SubState --value iptrackd.service | tr '\n' ' ')" = 'active running ' ]; }
-main_pid() { systemctl show -p MainPID --value iptrackd.service; }
-# The exchange of keys that is quickest where the processor is emulated.
-login() { # COMMAND...
-  ssh -i /root/.ssh/id_ed25519 -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR \
-    -o KexAlgorithms=curve25519-sha256 alice@127.0.0.1 "$@"
-}
-sessions() { count "kind = 'open_session' AND pam_user = 'alice'"; }
-has_sessions() { [ "$(sessions)" -ge "$1" ]; }
 nothing_lost() { [ "$(sql "SELECT count(*) FROM iptrackd.loss")" -eq 0 ] || { sql "SELECT * FROM iptrackd.loss" && false; }; }
 # What the kernel side counted is what stands in the database, waits, or was lost.
 balanced() {
@@ -26,18 +16,9 @@ balanced() {
   [ "$(wc -l </tmp/books)" -eq 5 ] && ! awk '$2 != $3 + $4 + $5' /tmp/books | grep .
 }
 
-prepare_database() {
-  su postgres -c 'createuser root' && su postgres -c 'createdb -O root iptrackd' &&
-    mkdir -p /etc/iptrackd.yml.d &&
-    printf 'database: {host: /var/run/postgresql, dbname: iptrackd}\n' >/etc/iptrackd.yml.d/50-database.yml
-}
-
 # Each call of the callback is timed, so that what a login waited for it is known.
-prepare_logins() {
-  useradd -m -s /bin/sh alice && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 &&
-    install -d -o alice -m 700 /home/alice/.ssh &&
-    install -o alice -m 600 /root/.ssh/id_ed25519.pub /home/alice/.ssh/authorized_keys &&
-    cat >/usr/local/sbin/timed-callback <<TIMED && chmod 755 /usr/local/sbin/timed-callback &&
+time_callbacks() {
+  cat >/usr/local/sbin/timed-callback <<TIMED && chmod 755 /usr/local/sbin/timed-callback
 #!/bin/bash
 began=\${EPOCHREALTIME/./}
 $callback
@@ -45,31 +26,27 @@ status=\$?
 echo "\$((\${EPOCHREALTIME/./} - began)) \$PAM_TYPE" >>/var/log/timed-callback
 exit \$status
 TIMED
-    echo 'session optional pam_exec.so /usr/local/sbin/timed-callback' >>/etc/pam.d/sshd &&
-    loginctl enable-linger alice
 }
 
 # The slowest of those since line $1, in microseconds.
 slowest() { tail -n "+$(($1 + 1))" /var/log/timed-callback | sort -n | tail -n 1 | cut -d' ' -f1; }
 lines() { wc -l </var/log/timed-callback; }
 
-package=$(ls /test/iptrackd*.deb)
-install_package() {
-  DEBIAN_FRONTEND=noninteractive dpkg -i "$package" >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log && false; }
-}
-
 begin() {
-  mkdir -p /root/.ssh
-  check 'the database is prepared' prepare_database
-  check 'the package is installed' install_package
-  check 'the schema is applied' iptrackd schema apply
-  check 'logins are prepared' prepare_logins
-  systemctl enable -q iptrackd-pam.socket iptrackd.service
-  systemctl restart iptrackd-pam.socket iptrackd.service || fail 'the unit starts'
-  check 'the unit is ready' until_true 120 is_ready
+  begin_installation
+  check 'callbacks are timed' time_callbacks
+  check 'logins are prepared' prepare_logins /usr/local/sbin/timed-callback
+  start_units
   check 'a login over ssh' login /usr/bin/id
   check 'its session is stored' until_true 20 has_sessions 1
   check 'its program is stored' until_true 20 is_count 1 "kind = 'exec' AND exe = '/usr/bin/id' AND uid = $(id -u alice)"
+}
+
+# A day's partitions, retention and its book, by the unit that does it every day.
+maintained() {
+  check 'retention is set' sql "INSERT INTO iptrackd.retention VALUES ('bind', '30 days')"
+  check 'the unit of maintenance' systemctl start iptrackd-maintain.service
+  check 'what it did is told' sh -c 'journalctl -b --no-pager -u iptrackd-maintain.service | grep "retention: 0 rows"'
 }
 
 privileges() {
@@ -191,6 +168,7 @@ purge() {
 if [ ! -e /test/rebooted ]; then
   begin
   guard
+  maintained
   disturbed_logins
   upgrade
   killed
