@@ -39,7 +39,7 @@ check 'its program is stored' until_true 20 is_count 1 "kind = 'exec' AND exe = 
 check 'status' iptrackd status
 check 'a rule of a program' iptrackd whitelist add --exec /usr/bin/env
 check 'a login that runs it' login /usr/bin/env
-check 'its session is stored too' until_true 20 has_sessions 2
+check 'its end is stored' until_true 20 is_count 2 "kind = 'close_session' AND pam_user = 'alice'"
 check 'the program is not' is_count 0 "kind = 'exec' AND exe = '/usr/bin/env'"
 check 'a reload' systemctl reload iptrackd.service
 check 'a restart' systemctl restart iptrackd.service
