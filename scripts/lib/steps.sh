@@ -4,7 +4,8 @@
 #
 #   step LOG WORDS COMMAND...     runs quietly; prints WORDS and how long it took
 #   watched LOG COMMAND...        runs with its output on the terminal and in LOG
-#   begin LOG COMMAND...          begins it beside what follows, where nobody else wants the processor; sets `begun`
+#   begin NICENESS LOG COMMAND... begins it beside what follows: by a niceness, or `idle`, where nobody else wants the
+#                                 processor; sets `begun`
 #   finish BEGUN LOG WORDS        waits for that; its exit code
 #   stop_step                     ends whatever is running
 set -m
@@ -82,13 +83,17 @@ watched() {
   step_wait
 }
 
-# Waits only for processors that are idle: what is timed meanwhile does not notice it. `begun` names it.
+# What is timed meanwhile does hardly notice it. `begun` names it.
 begin() {
-  local log=$1
-  shift
+  local niceness=$1 log=$2
+  shift 2
   mkdir -p "$(dirname "$log")"
   (
-    chrt --idle -p 0 "$BASHPID" || true
+    if [[ $niceness == idle ]]; then
+      chrt --idle -p 0 "$BASHPID" || true
+    else
+      renice -n "$niceness" -p "$BASHPID" >/dev/null || true
+    fi
     "$@"
   ) >"$log" 2>&1 </dev/null &
   begun=$!

@@ -42,7 +42,7 @@ give_up() {
 }
 
 recipe() {
-  sha256sum "$vm_here/../system/image.sh" "$vm_here"/../system/inside/{begin,system-test.service} | sha256sum | cut -d' ' -f1
+  cat "$vm_here/../system/image.sh" "$vm_here"/../system/inside/{begin,system-test.service} | sha256sum | cut -d' ' -f1
 }
 
 is_cached() {
