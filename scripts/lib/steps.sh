@@ -4,8 +4,7 @@
 #
 #   step LOG WORDS COMMAND...     runs quietly; prints WORDS and how long it took
 #   watched LOG COMMAND...        runs with its output on the terminal and in LOG
-#   begin NICENESS LOG COMMAND... begins it beside what follows: by a niceness, or `idle`, where nobody else wants the
-#                                 processor; sets `begun`
+#   begin LOG COMMAND...          begins it beside what follows, where nobody else wants the processor; sets `begun`
 #   finish BEGUN LOG WORDS        waits for that; its exit code
 #   stop_step                     ends whatever is running
 set -m
@@ -83,17 +82,13 @@ watched() {
   step_wait
 }
 
-# What is timed meanwhile does hardly notice it. `begun` names it.
+# What is timed meanwhile hardly notices it: even the least niceness would be noticed.
 begin() {
-  local niceness=$1 log=$2
-  shift 2
+  local log=$1
+  shift
   mkdir -p "$(dirname "$log")"
   (
-    if [[ $niceness == idle ]]; then
-      chrt --idle -p 0 "$BASHPID" || true
-    else
-      renice -n "$niceness" -p "$BASHPID" >/dev/null || true
-    fi
+    chrt --idle -p 0 "$BASHPID" || true
     "$@"
   ) >"$log" 2>&1 </dev/null &
   begun=$!
@@ -135,10 +130,10 @@ without_randomisation() {
   if setarch -R true 2>/dev/null; then setarch -R "$@"; else "$@"; fi
 }
 
-# The whole tree by a preset, or with TARGETs only these.
+# The whole tree by a preset, or with TARGETs only these; `jobs` at a time.
 build_preset() {
   local preset=$1 targets=()
   shift
   if (($# > 0)); then targets=(--target "$@"); fi
-  cmake --preset "$preset" && cmake --build --preset "$preset" -j "$(nproc)" "${targets[@]}"
+  cmake --preset "$preset" && cmake --build --preset "$preset" -j "${jobs:-$(nproc)}" "${targets[@]}"
 }

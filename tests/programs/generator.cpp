@@ -3,16 +3,19 @@
 // carry the session id that it prints and that no other process has.
 //
 // A round of a worker is 51 events: 8 x TCP (connect, accept, 2 closes), 6 x UDP (connect, close), 3 x bind
-// and close, 1 x exec. Each worker's listener adds one bind and one close.
+// and close, 1 x exec. Each worker's listener adds one bind and one close. What kills the generator ends its
+// workers too.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -99,10 +102,16 @@ void work(std::uint64_t rounds, std::int64_t period_us, const std::string &progr
   }
 }
 
-pid_t start_worker(std::uint64_t rounds, std::int64_t period_us, const std::string &program) {
+// A fork that ends with its parent, however that ends.
+pid_t fork_bound() {
   const pid_t pid = fork();
   if (pid < 0) die("fork");
-  if (pid > 0) return pid;
+  if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return pid;
+}
+
+pid_t start_worker(std::uint64_t rounds, std::int64_t period_us, const std::string &program) {
+  if (const pid_t pid = fork_bound(); pid > 0) return pid;
   work(rounds, period_us, program);
   _exit(0);
 }
@@ -156,8 +165,7 @@ int main(int count, char **arguments) {
     const Options options{std::span{arguments, static_cast<std::size_t>(count)}.subspan(1)};
     const std::string program = std::filesystem::path{own_path()}.replace_filename("noop");
     // setsid is refused to the leader of a process group, which a shell's child is.
-    const pid_t leader = fork();
-    if (leader < 0) die("fork");
+    const pid_t leader = fork_bound();
     if (leader == 0) {
       std::puts(generate(options, program).dump().c_str());
       return 0;
