@@ -13,9 +13,8 @@ usage: sudo scripts/test.sh [--quick] [-R REGEX]
   -R REGEX    only the ctest cases whose names match; leaves out the lint
   -h, --help  this text
 
-Stages: release (the scenarios, here and in virtual machines), system beside it (a whole Debian in a virtual machine), fuzz (by
-clang: a minute of each fuzzer, and the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer), sanitize-thread (unit
-tests of what has threads, under ThreadSanitizer), lint.
+Stages: release (the scenarios, here and in virtual machines), fuzz (by clang: a minute of each fuzzer, and the unit tests under
+AddressSanitizer and UndefinedBehaviorSanitizer), sanitize-thread (unit tests of what has threads, under ThreadSanitizer), lint.
 Logs stand in build/test-logs. A test that this machine cannot run is counted as skipped, with its reason. The last line is
 "N passed, N failed, N skipped".
 Exit codes: 0 none failed, 1 some did, 2 usage.
@@ -29,16 +28,6 @@ regex=''
 
 record() { # STAGE TEST OUTCOME SECONDS REASON
   printf '%s\t%s\t%s\t%s\t%s\n' "$@" >>"$results"
-}
-
-# What ctest left in the JUnit file of STAGE when it ended with STATUS.
-collect() { # STAGE STATUS
-  local stage=$1 status=$2 junit=$logs/$1.xml
-  if [[ ! -s $junit ]] || ! scripts/lib/junit.py "$stage" "$junit" >>"$results"; then
-    record "$stage" ctest failed 0 "it left no results; see $logs/$stage-test.log"
-  elif ((status != 0)) && ! grep -q "^$stage"$'\t.*\tfailed\t' "$results"; then
-    record "$stage" ctest failed 0 "it ended with $status; see $logs/$stage-test.log"
-  fi
 }
 
 # Only the programs that the unit tests consist of: the sanitizers' stages need no more.
@@ -74,13 +63,17 @@ build_stage() { # PRESET BUILD_FUNCTION
 }
 
 test_stage() { # PRESET CTEST_OPTION...
-  local preset=$1 status=0
+  local preset=$1 junit=$PWD/$logs/$1.xml status=0
   shift
-  rm -f "$logs/$preset.xml"
+  rm -f "$junit"
   say "$preset: testing"
-  watched "$logs/$preset-test.log" without_randomisation ctest --preset "$preset" --output-junit "$PWD/$logs/$preset.xml" \
+  watched "$logs/$preset-test.log" without_randomisation ctest --preset "$preset" --output-junit "$junit" \
     ${regex:+-R "$regex"} "$@" || status=$?
-  collect "$preset" "$status"
+  if [[ ! -s $junit ]] || ! scripts/lib/junit.py "$preset" "$junit" >>"$results"; then
+    record "$preset" ctest failed 0 "it left no results; see $logs/$preset-test.log"
+  elif ((status != 0)) && ! grep -q "^$preset"$'\t.*\tfailed\t' "$results"; then
+    record "$preset" ctest failed 0 "it ended with $status; see $logs/$preset-test.log"
+  fi
 }
 
 # stage PRESET BUILD_FUNCTION CTEST_OPTION...
@@ -90,41 +83,18 @@ stage() {
   if build_stage "$preset" "$build"; then test_stage "$preset" "$@"; fi
 }
 
-# What the processors have time for while the scenarios wait for this and that: the machine of the system test, whose clock
-# counts its own instructions, and the builds of the later stages, which tell themselves what fails.
-begin_ahead() {
-  rm -f "$logs/system.xml"
-  begin "$logs/system-test.log" ctest --preset release -L system --output-junit "$PWD/$logs/system.xml"
-  system=$begun
-  begin "$logs/ahead.log" build_ahead
-  builds=$begun
-}
-
-# One at a time: the machine is to have a processor.
+# For the later stages, which build again what failed here, and tell of it.
 build_ahead() {
-  local jobs=1
   build_fuzzers_and_unit_tests fuzz || true
   build_threaded_unit_tests sanitize-thread || true
 }
 
-finish_ahead() {
-  local status=0
-  finish "$system" "$logs/system-test.log" 'system: testing' || status=$?
-  if ((status != 0)); then cat "$logs/system-test.log"; fi
-  collect system "$status"
-  finish "$builds" "$logs/ahead.log" 'fuzz, sanitize-thread: building' || true
-}
-
-# Everything that is tested of the release build; the machine of the system test beside it.
+# Everything that is tested of the release build. While the scenarios wait for this and that, the later stages are built.
 release_stage() {
   build_stage release build_daemon_and_scenarios || return 0
-  if [[ $regex ]]; then
-    test_stage release -LE '^unit$'
-  else
-    begin_ahead
-    test_stage release -LE '^(unit|system)$'
-    finish_ahead
-  fi
+  if [[ ! $regex ]]; then begin "$logs/ahead.log" build_ahead; fi
+  test_stage release -LE '^unit$'
+  if [[ ! $regex ]]; then finish "$begun" "$logs/ahead.log" 'fuzz, sanitize-thread: building' || true; fi
 }
 
 lint() {

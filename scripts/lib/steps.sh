@@ -130,10 +130,10 @@ without_randomisation() {
   if setarch -R true 2>/dev/null; then setarch -R "$@"; else "$@"; fi
 }
 
-# The whole tree by a preset, or with TARGETs only these; `jobs` at a time.
+# The whole tree by a preset, or with TARGETs only these.
 build_preset() {
   local preset=$1 targets=()
   shift
   if (($# > 0)); then targets=(--target "$@"); fi
-  cmake --preset "$preset" && cmake --build --preset "$preset" -j "${jobs:-$(nproc)}" "${targets[@]}"
+  cmake --preset "$preset" && cmake --build --preset "$preset" -j "$(nproc)" "${targets[@]}"
 }
