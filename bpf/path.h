@@ -7,57 +7,58 @@
 #include "core_fixes.h"
 #include "scratch.h"
 
-#define PATH_COMPONENTS_MAX 128
-#define CGROUP_COMPONENTS_MAX 64
+/* Each is climbed in steps of so many components. A step is a function of its own for the verifier, which
+ * takes each turn of a loop for code of its own: it looks at a step once, not at each, and at a few steps
+ * instead of a hundred components. Such functions are given nothing but numbers (5.10). */
+#define STEP_COMPONENTS 8
+#define PATH_STEPS_MAX 32 /* and changes from one mount to the one above */
+#define CGROUP_STEPS_MAX 8
+
+/* In path.bpf.c. SCRATCH: scratch__number(). They append what they pass, and return where they have come to;
+ * zero: there is nothing above. Beyond the room that a path has they stay where they are. */
+__u64 path__step(__u32 scratch, __u64 dentry, __u64 mount_root, __u32 begin);
+__u64 cgroup__step(__u32 scratch, __u64 node, __u32 begin, __u32 passed, __u32 is_batch);
 
 /* Appends PATH as its mount namespace has it, chroots undone, and leaves its size in SIZE. What is deeper or
  * longer than we follow gets IPTRACKD_FLAG_PATH_TRUNCATED: its last components stand, the first are missing.
  */
-static __noinline void path__read(struct scratch *scratch, const struct path *path, __u32 *size) {
-  struct dentry *dentry = BPF_CORE_READ(path, dentry);
+static __always_inline void path__read(struct scratch *scratch, const struct path *path, __u32 *size) {
+  __u64 dentry = (__u64)BPF_CORE_READ(path, dentry);
   struct vfsmount *vfsmount = BPF_CORE_READ(path, mnt);
   __u32 begin = scratch->used;
 
-  for (int i = 0; i < PATH_COMPONENTS_MAX; i++) {
+  for (int i = 0; i < PATH_STEPS_MAX; i++) {
     struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
-    struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+    __u64 root = (__u64)BPF_CORE_READ(vfsmount, mnt_root);
 
-    if (dentry == BPF_CORE_READ(vfsmount, mnt_root)) {
+    if (dentry == root) {
       struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
       if (above == mount) goto complete;
-      dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+      dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
       vfsmount = (void *)above + bpf_core_field_offset(struct mount, mnt);
       continue;
     }
-    if (scratch__used(scratch) - begin >= IPTRACKD_PATH_MAX) break;
-    scratch__append(scratch, BPF_CORE_READ(dentry, d_name.name));
-    if (dentry == parent) goto complete; /* outside any tree: a memfd */
-    dentry = parent;
+    dentry = path__step(scratch__number(scratch), dentry, root, begin);
+    if (!dentry) goto complete;
   }
   scratch->event.flags |= IPTRACKD_FLAG_PATH_TRUNCATED;
 complete:
   *size = scratch->used - begin;
 }
 
-/* Appends the path of a control group, and leaves its size in SIZE, and in DELEGATED how much of it root does
- * not vouch for; see struct iptrackd_event. */
-static __noinline void cgroup__read(struct scratch *scratch, struct kernfs_node *node, __u32 *size,
-                                    __u16 *delegated) {
+/* Appends the path of a control group, and returns its size. How much of it root does not vouch for stands in
+ * the event; see struct iptrackd_event. */
+static __always_inline __u32 cgroup__read(struct scratch *scratch, __u64 node, __u32 is_batch) {
   __u32 begin = scratch->used;
 
-  for (int i = 0; i < CGROUP_COMPONENTS_MAX; i++) {
-    struct kernfs_node *parent = kernfs_node__parent(node);
-
-    if (!parent) goto complete;
-    if (scratch__used(scratch) - begin >= IPTRACKD_CGROUP_MAX) break;
-    scratch__append(scratch, BPF_CORE_READ(node, name));
-    if (BPF_CORE_READ(node, iattr) && BPF_CORE_READ(node, iattr, ia_uid.val)) *delegated = i + 1;
-    node = parent;
+  for (int i = 0; i < CGROUP_STEPS_MAX; i++) {
+    node = cgroup__step(scratch__number(scratch), node, begin, i * STEP_COMPONENTS, is_batch);
+    if (!node) goto complete;
   }
   scratch->event.flags |= IPTRACKD_FLAG_PATH_TRUNCATED;
 complete:
-  *size = scratch->used - begin;
+  return scratch->used - begin;
 }
 
 /* The task's group in the first hierarchy of version 1 where it has one below the root, in the order in which
@@ -88,9 +89,8 @@ static __noinline void event__fill_cgroup(struct scratch *scratch, struct task_s
   struct iptrackd_event *event = &scratch->event;
   struct kernfs_node *batch = has_version_1_cgroups ? task__batch_cgroup(task) : NULL;
 
-  cgroup__read(scratch, BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), &event->cgroup_size,
-               &event->cgroup_delegated);
-  if (batch) cgroup__read(scratch, batch, &event->batch_cgroup_size, &event->batch_cgroup_delegated);
+  event->cgroup_size = cgroup__read(scratch, (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), 0);
+  if (batch) event->batch_cgroup_size = cgroup__read(scratch, (__u64)batch, 1);
   event->flags |= IPTRACKD_FLAG_CGROUP;
 }
 

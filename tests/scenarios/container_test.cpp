@@ -153,6 +153,27 @@ TEST_CASE("container: a forged job is not believed") {
   });
 }
 
+TEST_CASE("container: a forged job is not believed however deep it is entered") {
+  const Path ground = hierarchy(true);
+  if (ground.empty()) return skip("no unified hierarchy is mounted");
+  const Group users{ground, "system.slice/iptrackd_slurmstepd.scope"};
+  users.give_to(unprivileged);
+  const Group group{users.path(), "job_1/1/2/3/4/5/6/7/8/9"};
+  check_deed(in_group(group.path()));
+}
+
+TEST_CASE("container: control groups however deep") {
+  const Path ground = hierarchy(true);
+  if (ground.empty()) return skip("no unified hierarchy is mounted");
+  Path path = "iptrackd";
+  for (int depth = 2; depth <= 18; ++depth) {
+    CAPTURE(depth);
+    path /= std::to_string(depth);
+    const Group group{ground, path};
+    check_deed(in_group(group.path()));
+  }
+}
+
 TEST_CASE("container: a forged job is not believed in version 1 either") {
   const Path ground = hierarchy(false);
   if (ground.empty()) return skip("no hierarchy of version 1 is mounted");

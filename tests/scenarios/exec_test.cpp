@@ -139,6 +139,24 @@ TEST_CASE("exec: a program whose name is not text") {
   check_deed(launch, [](Json &event) { CHECK(event.at("comm") == "na\\xff\\x5cx41me"); });
 }
 
+TEST_CASE("exec: a program and a working directory however deep") {
+  const TemporaryDirectory directory;
+  const Path copy = copy_oracle(directory, "oracle");
+  Path here = directory.path();
+  for (int depth = 1; depth <= 130; ++depth) {
+    here /= "d";
+    std::filesystem::create_directory(here);
+    if (depth > 18 && depth < 125) continue;
+    CAPTURE(depth);
+    std::filesystem::create_hard_link(copy, here / "oracle");
+    Launch launch;
+    launch.program = here / "oracle";
+    launch.arguments = {"oracle", "self"};
+    launch.prepare = [here] { std::filesystem::current_path(here); };
+    check_deed(launch);
+  }
+}
+
 TEST_CASE("exec: by a name in an opened directory") {
   check_deed({"exec", "how=directory"});
 }
