@@ -41,10 +41,11 @@ void print_status(const Json &status) {
   const Json &spool = status.at("spool");
   const Json &sink = status.at("sink");
   const Json &pool = status.at("pool");
+  const Json &clock = status.at("clock");
   std::cout << fmt::format(
       "{}: iptrackd {}, {} hooks attached, clock {}\n\n", printable(status.at("host").get<std::string>()),
       printable(status.at("version").get<std::string>()), status.at("hooks").at("attached").get<int>(),
-      printable(status.at("clock").get<std::string>()));
+      clock.is_null() ? "unknown" : printable(clock.get<std::string>()));
   print_kernel(status.at("kernel"));
   std::cout << fmt::format("\npool      {} of {} records in use, {} waits for a free one\n",
                            pool.at("in_use").get<std::uint64_t>(), pool.at("allocated").get<std::uint64_t>(),

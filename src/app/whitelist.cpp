@@ -99,7 +99,11 @@ Result<Json> request_for(WhitelistAction action, const WhitelistOptions &options
 
 std::string remark_on(const Json &rule) {
   std::string remark;
-  if (rule.at("path") != "*" && rule.at("files").empty()) remark += "; there is no such program";
+  if (!rule.at("unreadable").is_null()) {
+    remark += "; it cannot be looked at: " + printable(rule.at("unreadable").get<std::string>());
+  } else if (rule.at("path") != "*" && rule.at("files").empty()) {
+    remark += "; there is no such program";
+  }
   if (rule.at("files").size() > 1) remark += "; also its older file, which is still run";
   if (rule.at("entered_by") == "bpftool") remark += "; entered by bpftool";
   if (!rule.at("matched").get<bool>()) remark += "; has never matched";

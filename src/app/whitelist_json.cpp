@@ -71,6 +71,7 @@ std::string listed_rules_to_json(const std::vector<loader::ListedRule> &rules) {
                     {"matched", rule.hits != 0},
                     {"path", rule.path},
                     {"files", std::move(files)},
+                    {"unreadable", rule.unreadable.empty() ? Json{} : Json(rule.unreadable)},
                     {"entered_by", rule.by_map ? "bpftool" : "iptrackd"}});
     if (rule.list == RuleList::exec) list.back()["include_root"] = rule.drops_root;
   }

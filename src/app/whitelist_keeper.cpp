@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -21,7 +22,7 @@ using Json = nlohmann::json;
 
 // A change by bpftool is to be on record within a second.
 constexpr std::chrono::milliseconds interval{700};
-// More rules than these of one change are told by their number.
+// More rules or programs than these of one change are told by their number.
 constexpr std::size_t rules_told = 64;
 
 // loginuid of a process; none: it has none, or is gone.
@@ -34,8 +35,8 @@ std::optional<std::uint32_t> login_of(pid_t pid) {
 
 std::string describe(const control::Peer &peer) {
   const auto login = login_of(peer.pid);
-  return fmt::format("user {}, logged in as {}, process {}", peer.uid,
-                     login ? std::to_string(*login) : "nobody", peer.pid);
+  return fmt::format("user {}, {}, process {}", peer.uid,
+                     login ? fmt::format("logged in as {}", *login) : "without a login", peer.pid);
 }
 
 loader::Whitelist::Rules given(const Json &request, const char *name, bool include_root,
@@ -104,7 +105,14 @@ void WhitelistKeeper::look() {
   const auto change = whitelist_->look();
   if (!change && !failing_) spdlog::error("whitelist: {}", printable(change.error().message()));
   failing_ = !change;
-  if (change) note(*change, "somebody who wrote into the kernel's maps (bpftool)");
+  if (!change) return;
+  note(*change, "somebody who wrote into the kernel's maps (bpftool)");
+  const std::size_t told = std::min(change->unreadable.size(), rules_told);
+  for (std::size_t i = 0; i < told; ++i)
+    spdlog::warn("whitelist: a program that has rules cannot be looked at: {}",
+                 printable(change->unreadable[i]));
+  if (const auto more = change->unreadable.size() - told; more != 0)
+    spdlog::warn("whitelist: {} more programs cannot be looked at", more);
 }
 
 void WhitelistKeeper::note(const loader::WhitelistChange &change, const std::string &by) {

@@ -18,9 +18,10 @@ class FileFinder {
   // Why it is our own root; empty: it is the host's.
   [[nodiscard]] const std::string &own_root() const noexcept { return own_root_; }
 
-  // Symbolic links are followed, below that root. The descriptor cannot be read from. An empty one: there is
-  // no regular file at PATH, an absolute path.
-  [[nodiscard]] Fd open(const std::string &path) const;
+  // Symbolic links are followed, below that root, by system calls that sandboxes leave: openat2 does the
+  // same, and systemd's RestrictSUIDSGID= forbids it. The descriptor cannot be read from. An empty one: there
+  // is no regular file at PATH, an absolute path. Environment: whether there is one cannot be known.
+  [[nodiscard]] Result<Fd> open(const std::string &path) const;
 
  private:
   FileFinder(Fd root, std::string own_root) : root_{std::move(root)}, own_root_{std::move(own_root)} {}

@@ -26,7 +26,7 @@ constexpr std::array<std::string_view, IPTRACKD_CAUSE_COUNT> cause_names{
 
 // The commonest reasons for which nothing can work, in words that say what to do.
 std::optional<std::string> obstacle() {
-  if (geteuid() != 0) return "loading BPF programs needs root (or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)";
+  if (geteuid() != 0) return "loading BPF programs needs root";
   if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
     return "this kernel has no BTF (/sys/kernel/btf/vmlinux); it must be built with CONFIG_DEBUG_INFO_BTF=y";
   }

@@ -61,16 +61,19 @@ Result<std::unique_ptr<Whitelist>> Whitelist::open(WhitelistMaps maps) {
   if (auto taken = whitelist->take_in_maps(); !taken) return tl::unexpected{taken.error()};
   // Nobody entered them by hand: another daemon did, or whoever did has been told of.
   for (auto &entry : whitelist->entries_) entry.by_map = false;
-  whitelist->noticed_ = {};
+  whitelist->noticed_.rules.clear();
   if (auto published = whitelist->maps_.publish(); !published) return tl::unexpected{published.error()};
   return whitelist;
 }
 
-std::optional<iptrackd_program> Whitelist::find(const std::string &path) const {
-  const Fd file = finder_.open(path);
-  if (!file) return std::nullopt;
-  const auto program = maps_.identify(file.get());
-  return program ? std::optional{*program} : std::nullopt;
+// None: there is no such program. Environment: that cannot be known.
+Result<std::optional<iptrackd_program>> Whitelist::find(const std::string &path) const {
+  const auto file = finder_.open(path);
+  if (!file) return tl::unexpected{file.error().in_context(path)};
+  if (!*file) return std::nullopt;
+  const auto program = maps_.identify(file->get());
+  if (!program) return tl::unexpected{program.error().in_context(path)};
+  return *program;
 }
 
 // As they would be with ENTRIES in force.
@@ -88,15 +91,18 @@ WhitelistFiles Whitelist::find_files(const Entries &entries) {
 
 // FILES: what PATH was, the newest first. Says whether that has changed.
 bool Whitelist::refresh_file(const std::string &path, std::vector<iptrackd_program> &files) {
-  const auto now = find(path);
-  if (now) {
-    missing_.erase(path);
-  } else {
-    missing_.insert(path);
+  const auto found = find(path);
+  if (!found || !*found) {
+    std::string why = found ? std::string{} : found.error().message();
+    if (!why.empty() && missing_[path] != why) noticed_.unreadable.push_back(why);
+    missing_[path] = std::move(why);
+    return false;
   }
-  if (!now || (!files.empty() && is_same(files.front(), *now))) return false;
-  std::erase_if(files, [&](const iptrackd_program &file) { return is_same(file, *now); });
-  files.insert(files.begin(), *now);
+  missing_.erase(path);
+  const iptrackd_program &now = **found;
+  if (!files.empty() && is_same(files.front(), now)) return false;
+  std::erase_if(files, [&](const iptrackd_program &file) { return is_same(file, now); });
+  files.insert(files.begin(), now);
   return true;
 }
 
@@ -117,7 +123,9 @@ bool Whitelist::retire_files() {
   ProgramFiles doubtful;
   for (const auto &[path, files] : files_) {
     if (files.size() > 1) doubtful.insert(files.begin() + 1, files.end());
-    if (files.size() == 1 && missing_.contains(path)) doubtful.insert(files.front());
+    const auto missing = missing_.find(path);
+    const bool is_gone = missing != missing_.end() && missing->second.empty();
+    if (files.size() == 1 && is_gone) doubtful.insert(files.front());
   }
   if (doubtful.empty()) return false;
   const ProgramFiles running = maps_.running(doubtful);
@@ -158,7 +166,7 @@ Result<void> Whitelist::put_in_force(Entries entries, WhitelistFiles files) {
   is_published_ = maps_.publish().has_value();
   const auto ids = ids_of(entries_);
   std::erase_if(settled_hits_, [&](const auto &settled) { return !ids.contains(settled.first); });
-  std::erase_if(missing_, [&](const std::string &path) { return !files_.contains(path); });
+  std::erase_if(missing_, [&](const auto &missing) { return !files_.contains(missing.first); });
   return {};
 }
 
@@ -173,7 +181,7 @@ Result<void> Whitelist::take_in(WhitelistDifference difference) {
   for (auto &added : difference.added) {
     // A path that leads to this very file is as good as one of ours.
     const auto now = added.rule.program.starts_with('/') ? find(added.rule.program) : std::nullopt;
-    if (added.rule.program == "*" || (now && is_same(*now, *added.file))) added.file.reset();
+    if (added.rule.program == "*" || (now && *now && is_same(**now, *added.file))) added.file.reset();
     hits[added.id()] += std::exchange(added.rule.network.hits, 0) + std::exchange(added.rule.exec.hits, 0);
     if (ids.insert(added.id()).second) entries.push_back(std::move(added));
   }
@@ -310,9 +318,12 @@ Result<std::vector<ListedRule>> Whitelist::list() {
         hits[entry.id()],
         entry.rule.program,
         {},
+        {},
         entry.by_map,
         entry.rule.list == RuleList::exec && (entry.rule.exec.asks & IPTRACKD_RULE_NOT_ROOT) == 0};
     if (files != files_.end()) rule.files = files->second;
+    if (const auto missing = missing_.find(rule.path); missing != missing_.end())
+      rule.unreadable = missing->second;
     if (entry.file) rule.files = {*entry.file};
     rules.push_back(std::move(rule));
   }

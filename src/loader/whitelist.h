@@ -14,7 +14,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +36,7 @@ struct WhitelistChange {
   std::vector<Rule> rules;
   std::size_t before = 0;  // rules in force
   std::size_t after = 0;
+  std::vector<std::string> unreadable{};  // by look() only: "PATH: why its file cannot be looked at"
 };
 
 struct ListedRule {
@@ -45,8 +45,9 @@ struct ListedRule {
   std::uint64_t hits;  // events that it has dropped
   std::string path;    // "*": any program
   std::vector<iptrackd_program> files;
-  bool by_map;      // entered by bpftool
-  bool drops_root;  // exec rules only
+  std::string unreadable;  // why it cannot be known whether the program exists; empty: it is known
+  bool by_map;             // entered by bpftool
+  bool drops_root;         // exec rules only
 };
 
 // What `iptrackd whitelist test` asks: would this be dropped?
@@ -89,21 +90,22 @@ class Whitelist {
 
   // To be called about once a second: takes in what others wrote into the maps, and finds the files of rules
   // again, some hundred at a time. Of a file that was replaced the older one keeps its rules as long as a
-  // process runs it. Tells what others have changed.
+  // process runs it. Tells what others have changed, and once of each program that cannot be looked at.
   [[nodiscard]] Result<WhitelistChange> look();
 
   [[nodiscard]] Result<std::vector<ListedRule>> list();
   // The commands for bpftool that would enter RULES. Usage: a rule's program does not exist; environment:
-  // nothing is pinned.
+  // nothing is pinned, or the program cannot be looked at.
   [[nodiscard]] Result<std::vector<std::string>> encode(const std::vector<WhitelistRule> &rules);
-  // The verdict of the code that the hooks run, held against the same judgement made here.
+  // The verdict of the code that the hooks run, held against the same judgement made here. Environment: the
+  // program cannot be looked at.
   [[nodiscard]] Result<Verdict> test(const Deed &deed);
 
  private:
   using Entries = std::vector<WhitelistEntry>;
   Whitelist(WhitelistMaps maps, FileFinder finder);
 
-  [[nodiscard]] std::optional<iptrackd_program> find(const std::string &path) const;
+  [[nodiscard]] Result<std::optional<iptrackd_program>> find(const std::string &path) const;
   [[nodiscard]] WhitelistFiles find_files(const Entries &entries);
   bool refresh_file(const std::string &path, std::vector<iptrackd_program> &files);
   bool refresh_some_files();
@@ -122,13 +124,13 @@ class Whitelist {
   FileFinder finder_;
   Entries entries_;
   WhitelistFiles files_;
-  std::set<std::string> missing_;                      // paths that led nowhere when they were last followed
-  bool is_stale_ = false;                              // files_ is newer than what is in force
-  bool is_published_ = true;                           // the public names name the side in force
-  std::string next_file_;                              // where the next look goes on
-  WhitelistLayout in_force_;                           // as it was written last
-  WhitelistLayout spare_;                              // the side before; its last hits are still there
-  WhitelistChange noticed_;                            // by others, since the last look
+  std::map<std::string, std::string> missing_;  // paths that led nowhere when last followed, or why not
+  bool is_stale_ = false;                       // files_ is newer than what is in force
+  bool is_published_ = true;                    // the public names name the side in force
+  std::string next_file_;                       // where the next look goes on
+  WhitelistLayout in_force_;                    // as it was written last
+  WhitelistLayout spare_;                       // the side before; its last hits are still there
+  WhitelistChange noticed_;                     // by others, since the last look
   std::map<std::string, std::uint64_t> settled_hits_;  // of sides that were written anew since, by id
 };
 

@@ -127,7 +127,9 @@ Result<Verdict> Whitelist::judge(const Deed &deed, const iptrackd_program &progr
 Result<Verdict> Whitelist::test(const Deed &deed) {
   const std::lock_guard lock{mutex_};
   // A program that does not exist has no rules but those for any program.
-  const auto program = find(deed.exe).value_or(any_program);
+  const auto found = find(deed.exe);
+  if (!found) return tl::unexpected{found.error()};
+  const iptrackd_program program = found->value_or(any_program);
   auto verdict = judge(deed, program);
   if (verdict) return verdict;
   // Somebody may have written into the maps since we looked.
@@ -145,12 +147,13 @@ Result<std::vector<std::string>> Whitelist::encode(const std::vector<WhitelistRu
     entries.push_back({rule});
     if (rule.program == "*") continue;
     const auto file = find(rule.program);
-    if (!file) {
+    if (!file) return tl::unexpected{file.error()};
+    if (!*file) {
       return fail(Fault::usage,
                   "there is no program " + rule.program +
                       "; bpftool can only name a file that exists (`iptrackd whitelist add` can wait)");
     }
-    files[rule.program] = {*file};
+    files[rule.program] = {**file};
   }
   const auto layout = lay_out(entries, files, in_force_);
   std::vector<std::string> commands;

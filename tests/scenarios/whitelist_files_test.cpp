@@ -142,6 +142,35 @@ TEST_CASE("whitelist: a rule for a program that comes later") {
   CHECK(ruled.whitelist().files(ruled.path()) == 1);
 }
 
+// The daemon has no capability that opens it.
+TEST_CASE("whitelist: a program behind a door that is closed to root is told of") {
+  const Daemon &daemon = whitelist_daemon();
+  Ruled ruled;
+  const Path door = ruled.directory() / "door";
+  std::filesystem::create_directory(door);
+  const Path early = copy_of_oracle(door, "early");
+  const Path late = copy_of_oracle(door, "late");
+  const auto shut = [&](bool is_shut) {
+    REQUIRE(chown(door.c_str(), is_shut ? uid_of_nobody : 0, 0) == 0);
+    REQUIRE(chmod(door.c_str(), is_shut ? 0700 : 0755) == 0);
+  };
+  ruled.rule(early);
+  CHECK(ruled.outcome(early) == Outcome::dropped);
+  shut(true);
+  ruled.rule(late);
+  CHECK(ruled.outcome(late) == Outcome::stored);
+  const auto is_told = [&] { return daemon.said().find(late.string() + ": ") != std::string::npos; };
+  CHECK(eventually(notice, is_told));
+  std::this_thread::sleep_for(notice);
+  // What it was when the daemon looked last it may still be.
+  CHECK(ruled.outcome(early) == Outcome::dropped);
+  const std::string list = ruled.whitelist().must({"list"});
+  CHECK(list.find("it cannot be looked at: " + late.string() + ": late: Permission denied") !=
+        std::string::npos);
+  shut(false);
+  CHECK(eventually(notice, [&] { return ruled.outcome(late) == Outcome::dropped; }));
+}
+
 TEST_CASE("whitelist: a reused inode number does not inherit the rule") {
   Ruled ruled;
   const ino_t inode = inode_of(ruled.path());

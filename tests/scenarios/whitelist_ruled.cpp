@@ -28,9 +28,9 @@ void Ruled::check_control() const {
   REQUIRE(outcome(path_) == Outcome::dropped);
 }
 
-void Ruled::rule() const {
-  whitelist_.must({"add", path_.string()});
-  whitelist_.must({"add", "--exec", path_.string()});
+void Ruled::rule(const Path &program) const {
+  whitelist_.must({"add", program.string()});
+  whitelist_.must({"add", "--exec", program.string()});
 }
 
 Outcome Ruled::outcome(const Path &program, const std::function<void()> &prepare,

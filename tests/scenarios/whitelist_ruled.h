@@ -23,7 +23,8 @@ class Ruled {
   [[nodiscard]] const Path &directory() const { return directory_.path(); }
   [[nodiscard]] const Whitelist &whitelist() const { return whitelist_; }
   [[nodiscard]] Rows &rows() const { return daemon_.rows(); }
-  void rule() const;
+  void rule() const { rule(path_); }
+  void rule(const Path &program) const;
   void take_rules_out() const { whitelist_.must({"clear"}); }
 
   // Of PROGRAM, wherever it lies. PREPARE is called in the new process, before USER takes effect.

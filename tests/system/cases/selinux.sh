@@ -37,15 +37,13 @@ check 'a login over ssh' login /usr/bin/id
 check 'its session is stored' until_true 20 has_sessions 1
 check 'its program is stored' until_true 20 is_count 1 "kind = 'exec' AND exe = '/usr/bin/id' AND uid = $(id -u alice)"
 check 'status' iptrackd status
-check 'a rule of a program' iptrackd whitelist add --exec /usr/bin/env
-check 'a login that runs it' login /usr/bin/env
-check 'its end is stored' until_true 20 is_count 2 "kind = 'close_session' AND pam_user = 'alice'"
-check 'the program is not' is_count 0 "kind = 'exec' AND exe = '/usr/bin/env' AND uid = $(id -u alice)" # root's are kept: pam_motd's
+apply_rule
 check 'a reload' systemctl reload iptrackd.service
 check 'a restart' systemctl restart iptrackd.service
 check 'the unit is ready after it' until_true 120 is_ready
 check 'another login' login id
 check 'it is stored' until_true 20 has_sessions 3
+check 'it has warned of nothing' warns_of_nothing
 check 'nothing was denied' none_denied
 check 'what is denied is told' is_told
 finish

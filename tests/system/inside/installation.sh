@@ -45,6 +45,17 @@ prepare_logins() { # CALLBACK
     loginctl enable-linger alice
 }
 
+# A rule is in force only if the daemon finds its program, whatever a sandbox forbids it.
+apply_rule() {
+  ended=$(count "kind = 'close_session' AND pam_user = 'alice'")
+  check 'a rule of a program' iptrackd whitelist add --exec /usr/bin/printenv
+  check 'a login that runs it' login /usr/bin/printenv
+  check 'its end is stored' until_true 20 is_count $((ended + 1)) "kind = 'close_session' AND pam_user = 'alice'"
+  check 'the program is not' is_count 0 "kind = 'exec' AND exe = '/usr/bin/printenv'"
+}
+warnings() { journalctl -b --no-pager -o cat -u iptrackd.service | grep -E 'iptrackd: (warning|error)'; }
+warns_of_nothing() { [ -z "$(warnings)" ] || { warnings && false; }; }
+
 start_units() {
   systemctl enable -q iptrackd-pam.socket iptrackd.service
   systemctl restart iptrackd-pam.socket iptrackd.service || fail 'the unit starts'
