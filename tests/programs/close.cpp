@@ -151,12 +151,10 @@ void close_deed(const Options &options, Report &report) {
   if (how == "fork") return close_in_fork(options, report);
   if (how != "exit" && how != "kill") return close_here(options, report);
   const auto deed = [&](Report &to) {
-    // Static, so that it outlives the deed: the end of the process is what closes the sockets.
-    static std::optional<Connection> connection;
-    connection = connection_of(options, to);
-    exchange(options, *connection);
+    Connection connection = connection_of(options, to);
+    exchange(options, connection);
     usleep(use_us);
-    leave_all_open(*connection, to);
+    leave_all_open(connection, to);
   };
   Child{deed, how == "kill" ? Child::End::pause : Child::End::exit}.wait(report, how == "kill");
 }

@@ -254,6 +254,8 @@ Json Socket::close_row() const {
 
 void Socket::leave_open(Report &report) {
   if (begun_) report.add_open(close_row(), *begun_);
+  // Whoever owned it would close it at the end of the deed, before the process ends.
+  static_cast<void>(fd_.release());
 }
 
 void Socket::close(Report &report) {
