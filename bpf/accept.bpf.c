@@ -14,6 +14,11 @@
 #include "use.h"
 #include "whitelist.h"
 
+/* A close says how the use of its socket began. */
+static __always_inline int accept__is_watched(void) {
+  return want_tcp_accept || want_tcp_close;
+}
+
 static __noinline void accept__report(struct sock *sk, __u32 way) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_ACCEPT);
   struct iptrackd_event *event;
@@ -26,7 +31,7 @@ static __noinline void accept__report(struct sock *sk, __u32 way) {
   event__fill_local(event, sk);
   event__fill_remote(event, sk);
   socket__use(sk, event, event->boot_ns, SOCKET_STREAM);
-  if (event__is_dropped(scratch, event->local_port)) return;
+  if (event__is_dropped(scratch, want_tcp_accept, event->local_port)) return;
   event__fill_task(scratch);
   scratch__submit(scratch);
 }
@@ -35,7 +40,7 @@ static __noinline void accept__report(struct sock *sk, __u32 way) {
 
 /* What a kernel thread accepts is the kernel's own; no system call would show it either. */
 static __always_inline void accept__done(struct sock *sk) {
-  if (!sk || !want_tcp_accept || task__is_kernel_thread()) return;
+  if (!sk || !accept__is_watched() || task__is_kernel_thread()) return;
   if (sock__is_ours(sk) && sock__protocol(sk) == IPPROTO_TCP) accept__report(sk, way__flag());
 }
 
@@ -59,7 +64,7 @@ static __always_inline void accept__returned(long result) {
   struct used_socket *socket;
   struct sock *sk;
 
-  if (result < 0 || !want_tcp_accept) return;
+  if (result < 0 || !accept__is_watched()) return;
   sk = fd__sock((__u32)result);
   if (!sk || sock__protocol(sk) != IPPROTO_TCP) return;
   socket = socket__find(sk);
@@ -101,7 +106,7 @@ static __always_inline void accept__completed(long result) {
   struct used_socket *socket;
   struct sock *sk;
 
-  if (result < 0 || !want_tcp_accept) return;
+  if (result < 0 || !accept__is_watched()) return;
   sk = fd__sock((__u32)result);
   socket = sk ? socket__find(sk) : NULL;
   if (socket && (socket->flags & SOCKET_PENDING)) accept__report(sk, IPTRACKD_FLAG_IO_URING);

@@ -31,9 +31,11 @@ static __always_inline void attempt__begin(struct sock *sk) {
   event__fill_protocol(&scratch->event, sk);
   event__fill_remote(&scratch->event, sk);
   if (call) call->attempt = (__u64)sk;
-  scratch->verdict = whitelist__judge_event(scratch, scratch->event.remote_port);
+  /* Where only the close of its socket is wanted, the attempt is kept for who began it. */
+  scratch->verdict =
+      want_tcp_connect ? whitelist__judge_event(scratch, scratch->event.remote_port) : WHITELIST_DROP;
   if (!(scratch->verdict & WHITELIST_DROP)) event__fill_task(scratch);
-  if (!attempt__remember(sk, scratch)) {
+  if (!attempt__remember(sk, scratch) || !want_tcp_connect) {
     scratch__give_back(scratch);
   } else if (scratch->verdict & WHITELIST_DROP) {
     scratch__drop(scratch);
@@ -79,6 +81,7 @@ static __noinline int attempt__is_dropped(const struct iptrackd_event *event, __
 static __always_inline void attempt__submit(struct iptrackd_event *event, __u64 verdict, __u32 data_max) {
   __u32 size = event__data_size(event);
 
+  if (!want_tcp_connect) return;
   if (attempt__is_dropped(event, verdict)) {
     event__count(IPTRACKD_KIND_CONNECT, IPTRACKD_CAUSE_WHITELISTED);
   } else if (size <= data_max) {

@@ -23,6 +23,15 @@ static __always_inline void event__fill_requested_local(struct iptrackd_event *e
   event->flags |= IPTRACKD_FLAG_LOCAL;
 }
 
+static __always_inline int bind__is_wanted(struct sock *sk) {
+  return sock__protocol(sk) == IPPROTO_UDP ? want_udp_bind : want_tcp_bind;
+}
+
+/* A close says how the use of its socket began. */
+static __always_inline int bind__is_watched(struct sock *sk) {
+  return bind__is_wanted(sk) || close__is_wanted(sock__protocol(sk));
+}
+
 /* SK has the address; USED is the socket that the caller knows: SK's MPTCP socket where SK is a subflow. */
 static __noinline void bind__report(struct sock *sk, struct sock *used, const struct call *call,
                                     __s32 result) {
@@ -41,13 +50,9 @@ static __noinline void bind__report(struct sock *sk, struct sock *used, const st
     event__fill_requested_local(event, call);
   }
   if (result == 0) socket__use(used, event, call->began_ns, 0);
-  if (event__is_dropped(scratch, event->local_port)) return;
+  if (event__is_dropped(scratch, bind__is_wanted(used), event->local_port)) return;
   event__fill_task(scratch);
   scratch__submit(scratch);
-}
-
-static __always_inline int bind__is_wanted(struct sock *sk) {
-  return sock__protocol(sk) == IPPROTO_UDP ? want_udp_bind : want_tcp_bind;
 }
 
 /* fentry ------------------------------------------------------------------------------------------------- */
@@ -65,7 +70,7 @@ int BPF_PROG(bind_asked, struct socket *socket, struct sockaddr *address, int si
   struct call call = {.kind = IPTRACKD_KIND_BIND, .sock = (__u64)sk, .way = way__flag()};
 
   HOOK(bind_asked);
-  if (!sk || !sock__is_ours(sk) || !bind__is_wanted(sk)) return 0;
+  if (!sk || !sock__is_ours(sk) || !bind__is_watched(sk)) return 0;
   call__learn(&call, address, size);
   call__remember(&call);
   if (refusal) bind__returned(socket, refusal);
@@ -127,7 +132,7 @@ static __always_inline void bind__succeeded(struct sock *sk) {
   struct sock *owner = sock__owner(sk);
 
   if (call__current(IPTRACKD_KIND_BIND) || task__is_kernel_thread()) return;
-  if (sock__is_kernels(owner) || !sock__is_ours(owner) || !bind__is_wanted(owner)) return;
+  if (sock__is_kernels(owner) || !sock__is_ours(owner) || !bind__is_watched(owner)) return;
   bind__report(sk, owner, &call, 0);
 }
 
@@ -158,6 +163,6 @@ int bind_exit(struct trace_event_raw_sys_exit *context) {
   HOOK(bind_exit);
   if (!call__end(IPTRACKD_KIND_BIND, &call)) return 0;
   sk = call.sock ? (struct sock *)call.sock : fd__sock(call.fd);
-  if (sk && sock__is_ours(sk) && bind__is_wanted(sk)) bind__report(sk, sk, &call, (__s32)result);
+  if (sk && sock__is_ours(sk) && bind__is_watched(sk)) bind__report(sk, sk, &call, (__s32)result);
   return 0;
 }

@@ -107,7 +107,7 @@ static __noinline void close__report(struct sock *sk, const struct used_socket *
   event__fill_use(&scratch->event, socket);
   if (socket->flags & SOCKET_UNSURE) event__fill_ends(&scratch->event, sk);
   if ((socket->flags & SOCKET_STREAM) && sock__is_tcp(sk)) event__fill_bytes(&scratch->event, sk, socket);
-  if (event__is_dropped(scratch, close__service_port(&scratch->event, socket))) return;
+  if (event__is_dropped(scratch, 1, close__service_port(&scratch->event, socket))) return;
   if (!is_openers) event__fill_task(scratch);
   scratch__submit(scratch);
 }
@@ -128,9 +128,9 @@ static __always_inline void socket__released(struct sock *sk) {
   socket__forget(sk);
   if (socket__was_never_used(sk, &socket)) return;
   if (socket.flags & SOCKET_PENDING) {
-    event__count(IPTRACKD_KIND_ACCEPT, IPTRACKD_CAUSE_UNSEEN);
-    event__count(IPTRACKD_KIND_CLOSE, IPTRACKD_CAUSE_UNSEEN);
-  } else if (socket.protocol == IPPROTO_UDP ? want_udp_close : want_tcp_close) {
+    if (want_tcp_accept) event__count(IPTRACKD_KIND_ACCEPT, IPTRACKD_CAUSE_UNSEEN);
+    if (want_tcp_close) event__count(IPTRACKD_KIND_CLOSE, IPTRACKD_CAUSE_UNSEEN);
+  } else if (close__is_wanted(socket.protocol)) {
     close__report(sk, &socket);
   }
 }

@@ -42,6 +42,15 @@ static __always_inline void event__fill_untrusted_remote(struct iptrackd_event *
   event->flags |= IPTRACKD_FLAG_REMOTE | IPTRACKD_FLAG_UNTRUSTED;
 }
 
+static __always_inline int connect__is_wanted(struct sock *sk) {
+  return sock__protocol(sk) == IPPROTO_UDP ? want_udp_connect : want_tcp_connect;
+}
+
+/* A close says how the use of its socket began. */
+static __always_inline int connect__is_watched(struct sock *sk) {
+  return connect__is_wanted(sk) || close__is_wanted(sock__protocol(sk));
+}
+
 static __noinline void connect__report(struct sock *sk, const struct call *call, __s32 result) {
   struct scratch *scratch = network_scratch__take(IPTRACKD_KIND_CONNECT);
   struct iptrackd_event *event;
@@ -62,13 +71,9 @@ static __noinline void connect__report(struct sock *sk, const struct call *call,
     event__fill_untrusted_remote(event, call);
   }
   if (result == 0) socket__use(sk, event, call->began_ns, 0);
-  if (event__is_dropped(scratch, event->remote_port)) return;
+  if (event__is_dropped(scratch, connect__is_wanted(sk), event->remote_port)) return;
   event__fill_task(scratch);
   scratch__submit(scratch);
-}
-
-static __always_inline int connect__is_wanted(struct sock *sk) {
-  return sock__protocol(sk) == IPPROTO_UDP ? want_udp_connect : want_tcp_connect;
 }
 
 /* An attempt is under way, or over and reported, unless connect() failed on its way: then the errno is this
@@ -107,7 +112,7 @@ int BPF_PROG(connect_asked, struct socket *socket, struct sockaddr *address, int
   struct call call = {.kind = IPTRACKD_KIND_CONNECT, .sock = (__u64)sk, .way = way__flag()};
 
   HOOK(connect_asked);
-  if (!sk || !sock__is_ours(sk) || !connect__is_wanted(sk)) return 0;
+  if (!sk || !sock__is_ours(sk) || !connect__is_watched(sk)) return 0;
   if (sock__protocol(sk) == IPPROTO_TCP && !socket__can_connect(socket, sk)) return 0;
   if (address__is_unspecified(address, size)) return 0;
   call__learn(&call, address, size);
@@ -148,7 +153,7 @@ static __always_inline void connect__report_unsure(const struct call *call) {
   struct sock *sk = (struct sock *)call->sock;
   struct scratch *scratch;
 
-  if (!want_udp_connect || sock__protocol(sk) != IPPROTO_UDP) return;
+  if (sock__protocol(sk) != IPPROTO_UDP || !connect__is_watched(sk)) return;
   if (sock__is_kernels(sk) || task__is_kernel_thread()) return;
   scratch = network_scratch__take(IPTRACKD_KIND_CONNECT);
   if (!scratch) return;
@@ -157,7 +162,7 @@ static __always_inline void connect__report_unsure(const struct call *call) {
   event__fill_protocol(&scratch->event, sk);
   event__fill_requested_remote(&scratch->event, call);
   socket__use(sk, &scratch->event, scratch->event.boot_ns, SOCKET_UNSURE);
-  if (event__is_dropped(scratch, scratch->event.remote_port)) return;
+  if (event__is_dropped(scratch, want_udp_connect, scratch->event.remote_port)) return;
   event__fill_task(scratch);
   scratch__submit(scratch);
 }
@@ -200,7 +205,7 @@ int connect_exit(struct trace_event_raw_sys_exit *context) {
   if (!call__end(IPTRACKD_KIND_CONNECT, &call)) return 0;
   if (!call.sock && !errno__is_early_refusal(result)) return 0;
   sk = call.sock ? (struct sock *)call.sock : fd__sock(call.fd);
-  if (!sk || !sock__is_ours(sk) || !connect__is_wanted(sk)) return 0;
+  if (!sk || !sock__is_ours(sk) || !connect__is_watched(sk)) return 0;
   /* Read again, as the verifier knows of the first what it was compared with, and would follow each errno
    * apart. */
   connect__ended(sk, &call, (__s32)BPF_CORE_READ(context, ret));

@@ -45,7 +45,7 @@ int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state) {
   HOOK(tcp_state);
   if (!sock__is_tcp(sk)) return 0;
   if (new_state == TCP_SYN_SENT) {
-    if (want_tcp_connect && !task__is_kernel_thread()) attempt__begin(sk);
+    if ((want_tcp_connect || want_tcp_close) && !task__is_kernel_thread()) attempt__begin(sk);
   } else if (new_state == TCP_ESTABLISHED) {
     /* A simultaneous open goes through SYN_RECV as well: it is told from an accepted connection by its
      * attempt. */

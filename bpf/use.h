@@ -5,6 +5,10 @@
 #include "emit.h"
 #include "socket.h"
 
+static __always_inline int close__is_wanted(__u8 protocol) {
+  return protocol == IPPROTO_UDP ? want_udp_close : want_tcp_close;
+}
+
 static __always_inline struct used_socket *socket__find(const struct sock *sk) {
   __u64 key = (__u64)sk;
 

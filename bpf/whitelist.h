@@ -74,8 +74,13 @@ static __always_inline void scratch__drop(struct scratch *scratch) {
   scratch__give_back(scratch);
 }
 
-/* If so, it is counted and the area given back. */
-static __always_inline int event__is_dropped(struct scratch *scratch, __u16 service_port) {
+/* By the configuration, unless it IS_WANTED, or by a rule, which is counted. If so, the area is given back.
+ */
+static __always_inline int event__is_dropped(struct scratch *scratch, int is_wanted, __u16 service_port) {
+  if (!is_wanted) {
+    scratch__give_back(scratch);
+    return 1;
+  }
   if (!(whitelist__judge_event(scratch, service_port) & WHITELIST_DROP)) return 0;
   scratch__drop(scratch);
   return 1;

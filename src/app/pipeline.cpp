@@ -250,7 +250,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::start(const config::Config &config,
     stages->tracer->abandon();
     return tl::unexpected{opened.error()};
   }
-  note_beginning(*stages->spool, *stages->tracer);
+  note_beginning(*stages->spool, *stages->tracer, config.probes);
   if (auto applied = stages->whitelist.apply(config.whitelist, "the configuration at the start"); !applied) {
     stages->tracer->abandon();
     return tl::unexpected{applied.error()};

@@ -9,7 +9,7 @@ namespace iptrackd {
 
 struct HostEvent {
   std::int64_t unix_us = 0;  // UTC microseconds
-  std::string kind;          // "start", "stop", "crash", "takeover", "reload", "hook-lost", ...
+  std::string kind;          // "start", "stop", "crash", "takeover", "reload", "left-out", "hook-lost", ...
   std::string detail;        // one line for people; empty: none
 };
 

@@ -136,6 +136,7 @@ static_assert(hook_table.size() == IPTRACKD_HOOK_COUNT, "each program of bpf/ ha
 
 }  // namespace
 
+// The close of a socket says how its use began: what begins one is watched for its close too.
 bool is_wanted(Duty duty, const Probes &probes) noexcept {
   switch (duty) {
     case processes:
@@ -148,11 +149,11 @@ bool is_wanted(Duty duty, const Probes &probes) noexcept {
     case tcp_state:
       return probes.tcp_connect || probes.tcp_accept || probes.tcp_bind || probes.tcp_close;
     case Duty::connect:
-      return probes.tcp_connect || probes.udp_connect;
+      return probes.tcp_connect || probes.udp_connect || probes.tcp_close || probes.udp_close;
     case Duty::bind:
-      return probes.tcp_bind || probes.udp_bind;
+      return probes.tcp_bind || probes.udp_bind || probes.tcp_close || probes.udp_close;
     case Duty::accept:
-      return probes.tcp_accept;
+      return probes.tcp_accept || probes.tcp_close;
   }
   return false;
 }

@@ -129,4 +129,16 @@ TEST_CASE("every duty can be done by both mechanisms or needs none") {
   }
 }
 
+TEST_CASE("what begins the use of a socket is watched for its close alone too") {
+  Probes none;
+  none.tcp_connect = none.tcp_accept = none.tcp_bind = none.tcp_close = false;
+  none.udp_connect = none.udp_bind = none.udp_close = false;
+  for (const Duty duty : {Duty::connect, Duty::accept, Duty::bind, Duty::close}) {
+    CHECK_FALSE(any_attached(planned(Choice::automatic, {}, none), duty, Mechanism::fentry));
+    Probes closes = none;
+    closes.tcp_close = true;
+    CHECK(any_attached(planned(Choice::automatic, {}, closes), duty, Mechanism::fentry));
+  }
+}
+
 }  // namespace iptrackd::loader

@@ -56,6 +56,28 @@ TEST_CASE("takeover: other programs take their place without gap or overlap") {
   check_takeover("probes: {args-max-bytes: 5000}\n", "other programs");
 }
 
+TEST_CASE("takeover: what the new configuration leaves out is blind, and nothing else is") {
+  if (!settings().connection) return skip("rows are read from a file here");
+  Daemon daemon{{kept}};
+  if (!has_pins(daemon.prepared())) return skip("there is no bpf file system to keep the programs in");
+  wait_for_rows(daemon.rows());
+  CHECK(daemon.stop().status == 0);
+  reconfigure(daemon, "probes: {udp-bind: false}\n");
+  daemon.start_again_and_wait();
+  wait_for_rows(daemon.rows());
+  CHECK(daemon.stop().status == 0);
+  const auto verdicts = [&](const std::string &kind) {
+    return execute(
+        *daemon.prepared().connection,
+        "SELECT string_agg(c.verdict || coalesce(' ' || c.detail, ''), ', ' ORDER BY c.from_ts) FROM "
+        "(SELECT min(host) AS host, min(ts) AS from_ts, max(ts) AS to_ts FROM iptrackd.host_event) AS e,"
+        " iptrackd.coverage(e.host, e.from_ts, e.to_ts) AS c WHERE c.kind = '" +
+            kind + "'");
+  };
+  CHECK(verdicts("bind") == "covered, blind the configuration left out udp-bind");
+  CHECK(verdicts("connect") == "covered");
+}
+
 TEST_CASE("takeover: rings of another size; the old ones are emptied") {
   check_takeover("ring-buffer: {size: 4MiB}\n", "other programs");
 }

@@ -31,6 +31,11 @@ struct History {
                   ", 'h', " + boot_id(boot) + ", '" + kind + "', " + spool_id(spool) + ")");
     return *this;
   }
+  History &left_out(double minute, const std::string &probes, int spool = 1) {
+    database.rows("INSERT INTO @.host_event (ts, host, kind, detail, spool) VALUES (" + at(minute) +
+                  ", 'h', 'left-out', '" + probes + "', " + spool_id(spool) + ")");
+    return *this;
+  }
   History &delivered(double minute, int spool = 1) {
     database.rows("INSERT INTO @.spool (id, host, delivered) VALUES (" + spool_id(spool) + ", 'h', " +
                   at(minute) + ")");
@@ -182,6 +187,41 @@ TEST_CASE("coverage: of two hosts of one name both must have watched") {
             .event(5, "start", 2, 2)
             .delivered(50, 2)
             .of() == Rows{"0-20 covered", "20-30 blind", "30-50 covered", "50-60 pending"});
+}
+
+TEST_CASE("coverage: what the configuration leaves out is blind, of that kind, until the next daemon") {
+  History h;
+  h.event(-5, "start").left_out(-5, "tcp-connect, tcp-bind, udp-bind");
+  h.event(20, "stop").event(30, "takeover").delivered(90);
+  CHECK(h.of("connect", true) == Rows{"0-30 blind the configuration left out tcp-connect", "30-60 covered "});
+  CHECK(h.of("bind", true) ==
+        Rows{"0-30 blind the configuration left out tcp-bind, udp-bind", "30-60 covered "});
+  CHECK(h.of() == Rows{"0-60 covered"});
+}
+
+TEST_CASE("coverage: what is left out may have been so since the daemon before, and loses to nothing") {
+  History h;
+  h.event(-5, "start").event(20, "stop").event(30, "takeover").left_out(30, "exec").delivered(58);
+  h.loss(10, 12, "exec", "ring-full", "5").loss(40, 41, "exec", "ring-full", "5").dropped(45, 50, "exec", 7);
+  CHECK(h.of() == Rows{"0-10 covered", "10-12 lossy", "12-20 covered", "20-58 blind", "58-60 pending"});
+  CHECK(h.of("connect") == Rows{"0-58 covered", "58-60 pending"});
+}
+
+TEST_CASE("coverage: what is left out before anything that is known of is not believed of earlier daemons") {
+  History h;
+  h.event(-5, "start")
+      .row(15)
+      .event(20, "start", 2)
+      .event(30, "takeover", 2)
+      .left_out(30, "exec")
+      .delivered(90);
+  CHECK(h.of() == Rows{"0-15 covered", "15-20 blind", "20-30 covered", "30-60 blind"});
+}
+
+TEST_CASE("coverage: of two hosts of one name neither may leave it out") {
+  History h;
+  h.event(-5, "start").delivered(90).event(-4, "start", 2, 2).left_out(-4, "exec", 2).delivered(90, 2);
+  CHECK(h.of() == Rows{"0-60 blind"});
 }
 
 TEST_CASE("coverage: where rows were dropped, absence proves nothing, unless nobody watched at all") {
