@@ -10,10 +10,10 @@ sessions() { count "kind = 'open_session' AND pam_user = 'alice'"; }
 has_sessions() { [ "$(sessions)" -ge "$1" ]; }
 is_ready() { [ "$(systemctl show -p ActiveState -p SubState --value iptrackd.service | tr '\n' ' ')" = 'active running ' ]; }
 main_pid() { systemctl show -p MainPID --value iptrackd.service; }
-# The exchange of keys that is quickest where the processor is emulated.
+# The curve that is quickest where the processor is emulated: libcrypto has it in assembly language.
 login() { # COMMAND...
-  ssh -i /root/.ssh/id_ed25519 -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR \
-    -o KexAlgorithms=curve25519-sha256 alice@127.0.0.1 "$@"
+  ssh -i /root/.ssh/id_ecdsa -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR \
+    -o KexAlgorithms=ecdh-sha2-nistp256 -o HostKeyAlgorithms=ecdsa-sha2-nistp256 alice@127.0.0.1 "$@"
 }
 
 package=$(ls /test/iptrackd*.deb)
@@ -38,9 +38,9 @@ begin_installation() {
 }
 
 prepare_logins() { # CALLBACK
-  useradd -m -s /bin/sh alice && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 &&
+  useradd -m -s /bin/sh alice && ssh-keygen -q -t ecdsa -b 256 -N '' -f /root/.ssh/id_ecdsa &&
     install -d -o alice -m 700 /home/alice/.ssh &&
-    install -o alice -m 600 /root/.ssh/id_ed25519.pub /home/alice/.ssh/authorized_keys &&
+    install -o alice -m 600 /root/.ssh/id_ecdsa.pub /home/alice/.ssh/authorized_keys &&
     sed -i "0,/^[^#]/s|^[^#]|auth optional pam_exec.so quiet $1\\n&|; /pam_loginuid/a session optional pam_exec.so quiet $1" /etc/pam.d/sshd &&
     loginctl enable-linger alice
 }
