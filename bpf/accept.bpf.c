@@ -69,7 +69,7 @@ static __always_inline void accept__returned(long result) {
   if (!sk || sock__protocol(sk) != IPPROTO_TCP) return;
   socket = socket__find(sk);
   if (socket && !(socket->flags & SOCKET_PENDING)) {
-    event__count(IPTRACKD_KIND_ACCEPT, IPTRACKD_CAUSE_FD_RACED);
+    if (want_tcp_accept) event__count(IPTRACKD_KIND_ACCEPT, IPTRACKD_CAUSE_FD_RACED);
     return;
   }
   accept__report(sk, 0);

@@ -35,7 +35,13 @@ static __always_inline void attempt__begin(struct sock *sk) {
   scratch->verdict =
       want_tcp_connect ? whitelist__judge_event(scratch, scratch->event.remote_port) : WHITELIST_DROP;
   if (!(scratch->verdict & WHITELIST_DROP)) event__fill_task(scratch);
-  if (!attempt__remember(sk, scratch) || !want_tcp_connect) {
+  if (!attempt__remember(sk, scratch)) {
+    scratch__give_back(scratch);
+    return;
+  }
+  /* Should it succeed, nobody will know the socket when it is closed. */
+  if (want_tcp_close) event__count(IPTRACKD_KIND_CLOSE, IPTRACKD_CAUSE_MAP_FULL);
+  if (!want_tcp_connect) {
     scratch__give_back(scratch);
   } else if (scratch->verdict & WHITELIST_DROP) {
     scratch__drop(scratch);

@@ -2,9 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include <array>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "core/clock.h"
@@ -23,28 +21,6 @@ std::string describe(const loader::Tracer &tracer) {
       break;
   }
   return "the hooks were attached anew";
-}
-
-// The probes that are switched off, by their keys; empty: none.
-std::string left_out(const config::Probes &probes) {
-  using Flag = bool config::Probes::*;
-  constexpr std::array<std::pair<Flag, std::string_view>, 8> flags{{
-      {&config::Probes::exec, "exec"},
-      {&config::Probes::tcp_connect, "tcp-connect"},
-      {&config::Probes::tcp_accept, "tcp-accept"},
-      {&config::Probes::tcp_bind, "tcp-bind"},
-      {&config::Probes::tcp_close, "tcp-close"},
-      {&config::Probes::udp_connect, "udp-connect"},
-      {&config::Probes::udp_bind, "udp-bind"},
-      {&config::Probes::udp_close, "udp-close"},
-  }};
-  std::string list;
-  for (const auto &[flag, key] : flags) {
-    if (probes.*flag) continue;
-    if (!list.empty()) list += ", ";
-    list += key;
-  }
-  return list;
 }
 
 }  // namespace
@@ -68,7 +44,7 @@ void note_beginning(spool::Spool &spool, const loader::Tracer &tracer, const con
   }
   spool.note({now_us, is_takeover ? "takeover" : "start",
               std::string{"iptrackd "} + IPTRACKD_VERSION + "; " + describe(tracer)});
-  if (auto list = left_out(probes); !list.empty()) spool.note({now_us, "left-out", std::move(list)});
+  if (auto list = config::left_out(probes); !list.empty()) spool.note({now_us, "left-out", std::move(list)});
 }
 
 }  // namespace iptrackd::app

@@ -60,6 +60,8 @@ struct Probes {
   std::uint32_t args_max_bytes = 4096;  // of argv kept per exec, NULs included; 100 to IPTRACKD_ARGS_MAX
   friend bool operator==(const Probes &, const Probes &) = default;
 };
+// The keys of the probes that are switched off, "tcp-connect, udp-bind"; empty: none is.
+[[nodiscard]] std::string left_out(const Probes &probes);
 
 struct RingBuffer {
   std::uint64_t size = 16U << 20;  // bytes, the sum of all rings; a power of two, 128 KiB to 1 GiB

@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
 #include "config/fill.h"
 #include "config/values.h"
 #include "iptrackd/wire.h"
@@ -5,18 +10,22 @@
 namespace iptrackd::config {
 namespace {
 
+constexpr std::array<std::pair<std::string_view, bool Probes::*>, 8> switches{{
+    {"exec", &Probes::exec},
+    {"tcp-connect", &Probes::tcp_connect},
+    {"tcp-accept", &Probes::tcp_accept},
+    {"tcp-bind", &Probes::tcp_bind},
+    {"tcp-close", &Probes::tcp_close},
+    {"udp-connect", &Probes::udp_connect},
+    {"udp-bind", &Probes::udp_bind},
+    {"udp-close", &Probes::udp_close},
+}};
+
 void fill_map(Section section, Probes &probes) {
   section.choice<Mechanism>(
       "mechanism", probes.mechanism,
       {{"auto", Mechanism::automatic}, {"fentry", Mechanism::fentry}, {"tracepoint", Mechanism::tracepoint}});
-  section.flag("exec", probes.exec);
-  section.flag("tcp-connect", probes.tcp_connect);
-  section.flag("tcp-accept", probes.tcp_accept);
-  section.flag("tcp-bind", probes.tcp_bind);
-  section.flag("tcp-close", probes.tcp_close);
-  section.flag("udp-connect", probes.udp_connect);
-  section.flag("udp-bind", probes.udp_bind);
-  section.flag("udp-close", probes.udp_close);
+  for (const auto &[key, probe] : switches) section.flag(key, probes.*probe);
   section.flag("compat-calls", probes.compat_calls);
   section.integer("args-max-bytes", probes.args_max_bytes, 100, IPTRACKD_ARGS_MAX);
 }
@@ -33,11 +42,20 @@ void fill_mask(std::uint32_t mask, Probes &probes) {
 }
 
 bool any(const Probes &probes) {
-  return probes.exec || probes.tcp_connect || probes.tcp_accept || probes.tcp_bind || probes.tcp_close ||
-         probes.udp_connect || probes.udp_bind || probes.udp_close;
+  return std::any_of(switches.begin(), switches.end(), [&](const auto &one) { return probes.*one.second; });
 }
 
 }  // namespace
+
+std::string left_out(const Probes &probes) {
+  std::string list;
+  for (const auto &[key, probe] : switches) {
+    if (probes.*probe) continue;
+    if (!list.empty()) list += ", ";
+    list += key;
+  }
+  return list;
+}
 
 void fill_probes(Section &root, Probes &probes) {
   const TreeNode *node = root.take("probes");

@@ -15,6 +15,14 @@ Probes none() {
 }
 }  // namespace
 
+TEST_CASE("what is left out is told by its keys") {
+  CHECK(left_out(Probes{}).empty());
+  CHECK(left_out(loaded("probes: {udp-bind: false, compat-calls: false}").probes) == "udp-bind");
+  CHECK(left_out(loaded("probes: {exec: false}").probes) == "exec");
+  CHECK(left_out(loaded("probes: 0x24").probes) ==
+        "tcp-connect, tcp-accept, tcp-bind, udp-connect, udp-bind");
+}
+
 TEST_CASE("each probe is switched by its own key") {
   const auto without = [](const std::string &key) { return loaded("probes: {" + key + ": false}").probes; };
   Probes all;

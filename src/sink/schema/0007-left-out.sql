@@ -46,9 +46,15 @@ WITH asked AS (
                             FILTER (WHERE l.kind IS NOT NULL), '{}') AS span
   FROM kinds AS k LEFT JOIN retention_log AS l
     ON l.kind = k.kind AND l.rows > 0 AND l.from_ts < a_to AND l.to_ts > a_from GROUP BY k.kind
+), first_life AS (
+  SELECT e.spool, max(e.ts) AS ts FROM host_event AS e
+  WHERE e.host = a_host AND e.kind IN ('start', 'takeover') AND e.ts <= a_from GROUP BY e.spool
 ), life_event AS (
-  SELECT e.spool, e.ts, e.kind, e.detail FROM host_event AS e
+  -- Of the lives that reach into the time that was asked for.
+  SELECT e.spool, e.ts, e.kind, e.detail
+  FROM host_event AS e LEFT JOIN first_life AS f ON f.spool IS NOT DISTINCT FROM e.spool
   WHERE e.host = a_host AND e.kind IN ('start', 'takeover', 'stop', 'crash', 'left-out')
+    AND e.ts >= coalesce(f.ts, '-infinity') AND e.ts < a_to
 ), left_out AS (
   -- What a daemon leaves out, it does until the next begins, and since the one before has ended: hooks that went on
   -- without a daemon may have done so too. Its detail lists probes, of each of which the last word is the kind.
